@@ -7,6 +7,7 @@
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 #define KD_JSON_EXACT 9007199254740991.0 /* 2^53 - 1: what a double carries exactly */
