@@ -25,7 +25,7 @@ static const struct kd_json_field kd_ref_fields[] = {
            .rule = "must be sha256: and 64 hex digits"),
     F_COUNT(struct kd_ref, size, "size", .required = true),
 };
-const struct kd_json_shape kd_ref_shape = KD_SHAPE("a reference", struct kd_ref, kd_ref_fields);
+const struct kd_json_shape kd_ref_shape = KD_SHAPE(struct kd_ref, kd_ref_fields, "a reference");
 
 static const char *const kd_registry_types[KD_REGISTRY_TYPE_COUNT] = { "", "HELM", "IMAGE" };
 
@@ -40,11 +40,11 @@ static const struct kd_json_field kd_registry_fields[] = {
     F_TEXT(T, ca_certs, "caCerts", .max = 16384),
     F_TEXT(T, api_type, "apiType", .max = 16),
     F_TEXT(T, inventory_url, "inventoryUrl", .max = 1000),
-    F_WORD(T, type, "type", kd_registry_types, .unknown = -1),
-    F_WORD(T, type, "registryType", kd_registry_types, .unknown = -1, .only_read = true),
+    F_WORD(T, type, kd_registry_types, "type", .unknown = -1),
+    F_WORD(T, type, kd_registry_types, "registryType", .unknown = -1, .only_read = true),
     META(T),
 };
-const struct kd_json_shape kd_catalog_registry_shape = KD_SHAPE("a registry", T, kd_registry_fields, .strict = true,
+const struct kd_json_shape kd_catalog_registry_shape = KD_SHAPE(T, kd_registry_fields, "a registry", .strict = true,
                                                                 .beside = kd_header);
 #undef T
 
@@ -54,10 +54,10 @@ static const struct kd_json_field kd_artifact_fields[] = {
     DISPLAY(T),
     F_TEXT(T, mime_type, "mimeType", .required = true, .max = KD_NAME_MAX),
     F_TEXT(T, artifact, "artifact", .max = KD_ARTIFACT_MAX / 3 * 4 + 4),
-    F_REF(T, content, "content", &kd_ref_shape),
+    F_REF(T, content, &kd_ref_shape, "content"),
     META(T),
 };
-const struct kd_json_shape kd_catalog_artifact_shape = KD_SHAPE("an artifact", T, kd_artifact_fields, .strict = true,
+const struct kd_json_shape kd_catalog_artifact_shape = KD_SHAPE(T, kd_artifact_fields, "an artifact", .strict = true,
                                                                 .beside = kd_header);
 #undef T
 
@@ -73,7 +73,7 @@ static const struct kd_json_field kd_parameter_fields[] = {
     F_FLAG(T, secret, "secret"),
     F_FLAG(T, mandatory, "mandatory"),
 };
-static const struct kd_json_shape kd_parameter_shape = KD_SHAPE("a parameter template", T, kd_parameter_fields, .strict = true);
+static const struct kd_json_shape kd_parameter_shape = KD_SHAPE(T, kd_parameter_fields, "a parameter template", .strict = true);
 #undef T
 
 #define T struct kd_deployment_requirement
@@ -82,7 +82,7 @@ static const struct kd_json_field kd_requirement_fields[] = {
     F_TEXT(T, version, "version", .required = true, IS_VERSION),
     F_TEXT(T, deployment_profile_name, "deploymentProfileName", .max = KD_NAME_MAX),
 };
-static const struct kd_json_shape kd_requirement_shape = KD_SHAPE("a deployment requirement", T, kd_requirement_fields,
+static const struct kd_json_shape kd_requirement_shape = KD_SHAPE(T, kd_requirement_fields, "a deployment requirement",
                                                                   .strict = true);
 #undef T
 
@@ -92,13 +92,13 @@ static const struct kd_json_field kd_profile_fields[] = {
     DISPLAY(T),
     F_TEXT(T, values_file_name, "valuesFileName", .max = 255),
     F_TEXT(T, chart_values, "chartValues", .max = KD_VALUES_MAX),
-    F_REF(T, values, "values", &kd_ref_shape),
-    F_LIST(T, parameter_templates, "parameterTemplates", &kd_parameter_shape, .max = 1000),
-    F_LIST(T, deployment_requirements, "deploymentRequirements", &kd_requirement_shape, .max = 100),
-    F_LIST(T, deployment_requirements, "deploymentRequirement", &kd_requirement_shape, .max = 100, .only_read = true),
+    F_REF(T, values, &kd_ref_shape, "values"),
+    F_LIST(T, parameter_templates, &kd_parameter_shape, "parameterTemplates", .max = 1000),
+    F_LIST(T, deployment_requirements, &kd_requirement_shape, "deploymentRequirements", .max = 100),
+    F_LIST(T, deployment_requirements, &kd_requirement_shape, "deploymentRequirement", .max = 100, .only_read = true),
     TIMES(T, ),
 };
-static const struct kd_json_shape kd_profile_shape = KD_SHAPE("a profile", T, kd_profile_fields, .strict = true);
+static const struct kd_json_shape kd_profile_shape = KD_SHAPE(T, kd_profile_fields, "a profile", .strict = true);
 #undef T
 
 #define T struct kd_resource_reference
@@ -109,7 +109,7 @@ static const struct kd_json_field kd_resource_fields[] = {
            .rule = "must be a kind of Kubernetes object, at most 40"),
     F_TEXT(T, namespace, "namespace", .max = 63),
 };
-static const struct kd_json_shape kd_resource_shape = KD_SHAPE("a resource reference", T, kd_resource_fields, .strict = true);
+static const struct kd_json_shape kd_resource_shape = KD_SHAPE(T, kd_resource_fields, "a resource reference", .strict = true);
 #undef T
 
 static const char *const kd_catalog_kinds[KD_CATALOG_KIND_COUNT] = { "normal", "extension", "addon" };
@@ -119,7 +119,7 @@ static const struct kd_json_field kd_application_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_APP),
     F_TEXT(T, version, "version", .required = true, IS_VERSION),
     DISPLAY(T),
-    F_WORD(T, kind, "kind", kd_catalog_kinds, .unknown = -1),
+    F_WORD(T, kind, kd_catalog_kinds, "kind", .unknown = -1),
     F_TEXT(T, chart_name, "chartName", .required = true, .max = KD_CHART_NAME_MAX, .check = kd_is_chart_name,
            .rule = "must be lower-case letters, digits, '-' and '/'"),
     F_TEXT(T, chart_version, "chartVersion", .required = true, .max = KD_CHART_VERSION_MAX, .check = kd_is_chart_version,
@@ -128,11 +128,11 @@ static const struct kd_json_field kd_application_fields[] = {
     F_TEXT(T, helm_registry, "registry", .only_read = true, IS_NAME),
     F_TEXT(T, image_registry, "imageRegistry", IS_NAME),
     F_TEXT(T, default_profile, "defaultProfile", .max = KD_NAME_MAX),
-    F_LIST(T, profiles, "profiles", &kd_profile_shape, .max = 100),
-    F_LIST(T, ignored_resources, "ignoredResources", &kd_resource_shape, .max = 1000),
+    F_LIST(T, profiles, &kd_profile_shape, "profiles", .max = 100),
+    F_LIST(T, ignored_resources, &kd_resource_shape, "ignoredResources", .max = 1000),
     META(T),
 };
-const struct kd_json_shape kd_catalog_application_shape = KD_SHAPE("an application", T, kd_application_fields, .strict = true,
+const struct kd_json_shape kd_catalog_application_shape = KD_SHAPE(T, kd_application_fields, "an application", .strict = true,
                                                                    .beside = kd_header);
 #undef T
 
@@ -141,7 +141,7 @@ static const struct kd_json_field kd_app_reference_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_NAME),
     F_TEXT(T, version, "version", .required = true, IS_VERSION),
 };
-static const struct kd_json_shape kd_app_reference_shape = KD_SHAPE("a name and version", T, kd_app_reference_fields,
+static const struct kd_json_shape kd_app_reference_shape = KD_SHAPE(T, kd_app_reference_fields, "a name and version",
                                                                     .strict = true);
 #undef T
 
@@ -150,7 +150,7 @@ static const struct kd_json_field kd_dependency_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_APP),
     F_TEXT(T, requires, "requires", .required = true, IS_APP),
 };
-static const struct kd_json_shape kd_dependency_shape = KD_SHAPE("an application dependency", T, kd_dependency_fields,
+static const struct kd_json_shape kd_dependency_shape = KD_SHAPE(T, kd_dependency_fields, "an application dependency",
                                                                  .strict = true);
 #undef T
 
@@ -159,7 +159,7 @@ static const struct kd_json_field kd_app_profile_fields[] = {
     F_TEXT(T, application, "application", .required = true, .min = 1, .max = KD_APP_NAME_MAX + 1 + KD_VERSION_MAX),
     F_TEXT(T, profile, "profile", .required = true, .min = 1, .max = KD_NAME_MAX),
 };
-static const struct kd_json_shape kd_app_profile_shape = KD_SHAPE("an application profile", T, kd_app_profile_fields,
+static const struct kd_json_shape kd_app_profile_shape = KD_SHAPE(T, kd_app_profile_fields, "an application profile",
                                                                   .strict = true);
 #undef T
 
@@ -167,10 +167,10 @@ static const struct kd_json_shape kd_app_profile_shape = KD_SHAPE("an applicatio
 static const struct kd_json_field kd_deployment_profile_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_NAME),
     DISPLAY(T),
-    F_LIST(T, application_profiles, "applicationProfiles", &kd_app_profile_shape, .max = KD_PACKAGE_APPS_MAX),
+    F_LIST(T, application_profiles, &kd_app_profile_shape, "applicationProfiles", .max = KD_PACKAGE_APPS_MAX),
     TIMES(T, ),
 };
-static const struct kd_json_shape kd_deployment_profile_shape = KD_SHAPE("a deployment profile", T, kd_deployment_profile_fields,
+static const struct kd_json_shape kd_deployment_profile_shape = KD_SHAPE(T, kd_deployment_profile_fields, "a deployment profile",
                                                                          .strict = true);
 #undef T
 
@@ -180,7 +180,7 @@ static const struct kd_json_field kd_namespace_fields[] = {
     F_PAIRS(T, labels, "labels", .check = kd_is_label_key, .rule = "is not a label key of Kubernetes"),
     F_PAIRS(T, annotations, "annotations"),
 };
-const struct kd_json_shape kd_namespace_shape = KD_SHAPE("a namespace", T, kd_namespace_fields, .strict = true);
+const struct kd_json_shape kd_namespace_shape = KD_SHAPE(T, kd_namespace_fields, "a namespace", .strict = true);
 #undef T
 
 #define T struct kd_artifact_reference
@@ -188,7 +188,7 @@ static const struct kd_json_field kd_artifact_reference_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_NAME),
     F_TEXT(T, purpose, "purpose", .required = true, .max = 20),
 };
-static const struct kd_json_shape kd_artifact_reference_shape = KD_SHAPE("an artifact reference", T, kd_artifact_reference_fields,
+static const struct kd_json_shape kd_artifact_reference_shape = KD_SHAPE(T, kd_artifact_reference_fields, "an artifact reference",
                                                                          .strict = true);
 #undef T
 
@@ -201,7 +201,7 @@ static const struct kd_json_field kd_endpoint_fields[] = {
     F_TEXT(T, auth_type, "authType", .required = true, .max = 16, .check = kd_is_lower_word, .rule = "must be lower-case letters"),
     F_TEXT(T, app_name, "appName", .max = 40),
 };
-static const struct kd_json_shape kd_endpoint_shape = KD_SHAPE("an endpoint", T, kd_endpoint_fields, .strict = true);
+static const struct kd_json_shape kd_endpoint_shape = KD_SHAPE(T, kd_endpoint_fields, "an endpoint", .strict = true);
 #undef T
 
 #define T struct kd_ui_extension
@@ -213,7 +213,7 @@ static const struct kd_json_field kd_ui_extension_fields[] = {
     F_TEXT(T, app_name, "appName", .required = true, .min = 1, .max = 40),
     F_TEXT(T, module_name, "moduleName", .required = true, .min = 1, .max = 40),
 };
-static const struct kd_json_shape kd_ui_extension_shape = KD_SHAPE("a UI extension", T, kd_ui_extension_fields, .strict = true);
+static const struct kd_json_shape kd_ui_extension_shape = KD_SHAPE(T, kd_ui_extension_fields, "a UI extension", .strict = true);
 #undef T
 
 #define T struct kd_api_extension
@@ -221,10 +221,10 @@ static const struct kd_json_field kd_extension_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_NAME),
     F_TEXT(T, version, "version", .required = true, IS_VERSION),
     DISPLAY(T),
-    F_LIST(T, endpoints, "endpoints", &kd_endpoint_shape, .max = 100),
-    F_REF(T, ui_extension, "uiExtension", &kd_ui_extension_shape),
+    F_LIST(T, endpoints, &kd_endpoint_shape, "endpoints", .max = 100),
+    F_REF(T, ui_extension, &kd_ui_extension_shape, "uiExtension"),
 };
-static const struct kd_json_shape kd_extension_shape = KD_SHAPE("an API extension", T, kd_extension_fields, .strict = true);
+static const struct kd_json_shape kd_extension_shape = KD_SHAPE(T, kd_extension_fields, "an API extension", .strict = true);
 #undef T
 
 #define T struct kd_catalog_package
@@ -232,22 +232,22 @@ static const struct kd_json_field kd_package_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_NAME),
     F_TEXT(T, version, "version", .required = true, IS_VERSION),
     DISPLAY(T),
-    F_WORD(T, kind, "kind", kd_catalog_kinds, .unknown = -1),
-    F_LIST(T, applications, "applications", &kd_app_reference_shape, .required = true, .min = 1, .max = KD_PACKAGE_APPS_MAX),
-    F_LIST(T, dependencies, "applicationDependencies", &kd_dependency_shape, .max = 1000),
-    F_LIST(T, profiles, "deploymentProfiles", &kd_deployment_profile_shape, .max = 100),
+    F_WORD(T, kind, kd_catalog_kinds, "kind", .unknown = -1),
+    F_LIST(T, applications, &kd_app_reference_shape, "applications", .required = true, .min = 1, .max = KD_PACKAGE_APPS_MAX),
+    F_LIST(T, dependencies, &kd_dependency_shape, "applicationDependencies", .max = 1000),
+    F_LIST(T, profiles, &kd_deployment_profile_shape, "deploymentProfiles", .max = 100),
     F_TEXT(T, default_profile, "defaultProfile", .max = KD_NAME_MAX),
     F_PAIRS(T, default_namespaces, "defaultNamespaces", .max = KD_PACKAGE_APPS_MAX),
-    F_LIST(T, namespaces, "namespaces", &kd_namespace_shape, .max = 100),
-    F_LIST(T, artifacts, "artifacts", &kd_artifact_reference_shape, .max = 100),
-    F_LIST(T, artifacts, "artifactReferences", &kd_artifact_reference_shape, .max = 100, .only_read = true),
-    F_LIST(T, extensions, "extensions", &kd_extension_shape, .max = 100),
+    F_LIST(T, namespaces, &kd_namespace_shape, "namespaces", .max = 100),
+    F_LIST(T, artifacts, &kd_artifact_reference_shape, "artifacts", .max = 100),
+    F_LIST(T, artifacts, &kd_artifact_reference_shape, "artifactReferences", .max = 100, .only_read = true),
+    F_LIST(T, extensions, &kd_extension_shape, "extensions", .max = 100),
     F_FLAG(T, is_deployed, "isDeployed"),
     F_FLAG(T, is_visible, "isVisible"),
     F_FLAG(T, forbids_multiple_deployments, "forbidsMultipleDeployments"),
     META(T),
 };
-const struct kd_json_shape kd_catalog_package_shape = KD_SHAPE("a deployment package", T, kd_package_fields, .strict = true,
+const struct kd_json_shape kd_catalog_package_shape = KD_SHAPE(T, kd_package_fields, "a deployment package", .strict = true,
                                                                .beside = kd_header);
 #undef T
 
@@ -257,7 +257,7 @@ static const struct kd_json_field kd_override_fields[] = {
     F_TEXT(T, namespace, "namespace", IS_NAME),
     F_RAW(T, values, "values"),
 };
-static const struct kd_json_shape kd_override_shape = KD_SHAPE("an override", T, kd_override_fields, .strict = true);
+static const struct kd_json_shape kd_override_shape = KD_SHAPE(T, kd_override_fields, "an override", .strict = true);
 #undef T
 
 #define T struct kd_target
@@ -265,22 +265,22 @@ static const struct kd_json_field kd_target_fields[] = {
     F_TEXT(T, cluster, "cluster", IS_NAME),
     F_PAIRS(T, labels, "labels", .max = 20, .check = kd_is_label_key, .rule = "is not a label key of Kubernetes"),
 };
-static const struct kd_json_shape kd_target_shape = KD_SHAPE("a target", T, kd_target_fields, .strict = true);
+static const struct kd_json_shape kd_target_shape = KD_SHAPE(T, kd_target_fields, "a target", .strict = true);
 #undef T
 
 #define T struct kd_deployment
 static const struct kd_json_field kd_deployment_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_NAME),
     F_TEXT(T, display_name, "displayName", IS_DISPLAY),
-    F_OBJECT(T, package, "package", &kd_app_reference_shape, .required = true),
+    F_OBJECT(T, package, &kd_app_reference_shape, "package", .required = true),
     F_TEXT(T, profile, "profile", .max = KD_NAME_MAX),
-    F_LIST(T, overrides, "overrides", &kd_override_shape, .max = KD_PACKAGE_APPS_MAX),
-    F_LIST(T, targets, "targets", &kd_target_shape, .max = KD_TARGETS_MAX),
+    F_LIST(T, overrides, &kd_override_shape, "overrides", .max = KD_PACKAGE_APPS_MAX),
+    F_LIST(T, targets, &kd_target_shape, "targets", .max = KD_TARGETS_MAX),
     F_TEXTS(T, adopts, "adopts", .max = 100, .check = kd_is_uid, .rule = "must be 32 hex digits"),
     F_FLAG(T, hold, "hold"),
     META(T),
 };
-const struct kd_json_shape kd_deployment_shape = KD_SHAPE("a deployment", T, kd_deployment_fields, .strict = true,
+const struct kd_json_shape kd_deployment_shape = KD_SHAPE(T, kd_deployment_fields, "a deployment", .strict = true,
                                                           .beside = kd_header);
 #undef T
 
@@ -292,7 +292,7 @@ static const struct kd_json_field kd_cluster_fields[] = {
     F_FLAG(T, leave, "leave"),
     META(T),
 };
-const struct kd_json_shape kd_cluster_shape = KD_SHAPE("a cluster", T, kd_cluster_fields, .strict = true, .beside = kd_header);
+const struct kd_json_shape kd_cluster_shape = KD_SHAPE(T, kd_cluster_fields, "a cluster", .strict = true, .beside = kd_header);
 #undef T
 
 static bool kd_pairs_contain(const struct kd_pairs *pairs, const struct kd_pair *wanted)
