@@ -66,7 +66,7 @@ LIBS_tests             := $(call pc,$(PARTS)) -lmbedcrypto -lm
 # ---- what tests find in their environment ------------------------------------------------------------------------------------
 HELM_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kedge/helm-4.1.4
 export PATH := $(PATH):$(HELM_CACHE)
-export KEDGE_BUILD := $(CURDIR)/$(B)
+export KEDGE_BUILD := $(abspath $(B))
 export SEED
 export PYTHONDONTWRITEBYTECODE := 1
 export ASAN_OPTIONS  := abort_on_error=1:detect_leaks=1

@@ -1,7 +1,8 @@
 /** Settings: a row per setting. Parser, error text, --help, --check-config and the man page walk the same rows.
  *
- *  A settings file has lines `key = value`, comments from # at the start of a line, and sections `[name label]` for things that
- * there are several of. Later lines win. Environment and flags use the same rows. */
+ *  A settings file has lines `key = value`, comments from # at the start of a line, and sections `[name label]` for things
+ *  that there are several of, with settings of their own. Later lines win. Environment and flags use the same rows. A text is
+ *  valid UTF-8 without control characters; messages show its length only, since it may be a password. At most 64 rows each. */
 #ifndef KD_BASE_SETTINGS_H
 #define KD_BASE_SETTINGS_H
 
@@ -48,9 +49,8 @@ struct kd_settings {
 
 enum { KD_SETTINGS_FILE_MAX = 65536 /* bytes */, KD_SETTINGS_SECTIONS_MAX = 64 /* sections of one name */ };
 
-/** Defaults, then the text. *ret is a struct of table->size bytes; texts lie in the arena. KD_INVALID names line and key in the
- * story
- *  ("line 3: broker.port is 70000, must be 1 to 65535") and the key in err->field. */
+/** Defaults, then the text. *ret is a struct of table->size bytes; texts lie in the arena. KD_INVALID names line and key in
+ *  the story ("line 3: broker.port is 70000, must be 1 to 65535") and the key in err->field. */
 KD_MUST_CHECK enum kd_code kd_settings_parse(const struct kd_settings *table, struct kd_str text, struct kd_arena *arena, void *ret,
                                              struct kd_err *err);
 
@@ -59,7 +59,7 @@ KD_MUST_CHECK enum kd_code kd_settings_set(const struct kd_settings *table, stru
                                            const char *where, struct kd_arena *arena, void *settings, struct kd_err *err);
 
 /** Copies the settings that reload from `fresh` to `current`; appends the keys of others that differ to `ret_ignored`, by commas.
- */
+ *  The list of a section is taken as a whole, if all its rows reload. Texts stay in the arena of `fresh`, which must live on. */
 void kd_settings_reload(const struct kd_settings *table, const void *fresh, void *current, struct kd_buf *ret_ignored);
 
 /** The rows as the text of --help, and as a section of a manual page (roff, man macros). */
