@@ -112,8 +112,8 @@ KD_MUST_CHECK enum kd_code kd_mqtt_subscribe(struct kd_mqtt *mqtt, const struct 
 KD_MUST_CHECK enum kd_code kd_mqtt_unsubscribe(struct kd_mqtt *mqtt, const struct kd_str *filters, size_t count, uint64_t token,
                                                struct kd_err *err);
 
-/** The will of the next connection (QoS 1; token is not used), copied; NULL for none. Call it in time: before the loop runs after
- *  open, and in `disconnected`. One that comes later counts for the connection after. */
+/** The will of the next connection (QoS 1; token is not used), copied; NULL for none. In time are calls before the loop runs after
+ *  open, and in `disconnected`: the next attempt waits for that to return. */
 KD_MUST_CHECK enum kd_code kd_mqtt_will_set(struct kd_mqtt *mqtt, const struct kd_mqtt_message *will, struct kd_err *err);
 
 /** Ends the connection if there is one, and makes the next attempt after the delay instead of the usual backoff. */
