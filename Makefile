@@ -133,8 +133,8 @@ format: ## let clang-format write the C files
 	@clang-format -i $(C_FILES)
 
 clean: ## remove what was built, and what a killed demo or test left behind
-	@if [ -x tests/demo/clean ]; then tests/demo/clean; fi
-	rm -rf build
+	@tests/demo/clean
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name lab -exec rm -rf {} +; rmdir build 2>/dev/null || true; fi
 
 install: build ## install into DESTDIR and PREFIX
 	@packaging/install '$(B)' '$(DESTDIR)' '$(PREFIX)' $(PROGRAMS)
