@@ -1,11 +1,12 @@
 """The whole laboratory: a site and edges."""
 import contextlib
+import os
 
-from . import edge, site, space, tools
+from . import charts, edge, site, space, tools
 
 
 class Lab:
-    """Only inside a run (space.run)."""
+    """Only inside a run (space.run), and one at a time."""
 
     def __init__(self):
         self.run = space.Run.current()
@@ -13,13 +14,23 @@ class Lab:
             raise tools.Failure('a laboratory lives in a run: python3 -m tests.lab run …')
         self.site = site.Site(self.run)
         self.edges = {}
+        self.reports = self.run.dir / 'logs' / 'sanitizer'
+        self.reports.mkdir(parents=True, exist_ok=True)
+        for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS'):
+            os.environ[name] = ':'.join(filter(None, [os.environ.get(name), f'log_path={self.reports}/report']))
 
+    # ---- what is not ours --------------------------------------------------------------------------------------------------
     def begin(self, edges=2, with_tls=False):
         """Starts everything that is not ours, all at once."""
         self.site.begin(with_tls)
         made = [self._make_edge() for _ in range(edges)]
         tools.together([one.begin for one in made])
         tools.together([self.site.ready, *[one.podman_ready for one in made]])
+
+    def publish(self):
+        """Images and charts go into the registry. Returns the folder with the deployment package."""
+        tools.together([self.site.push_pages, lambda: self.site.push_charts(self.site.charts())])
+        return charts.write_package(self.site.dir / 'package', f'oci://{self.site.registry.host}/charts', self.site.page_image())
 
     def _make_edge(self):
         number = len(self.edges) + 1
@@ -32,6 +43,15 @@ class Lab:
         one.begin()
         one.podman_ready()
         return one
+
+    # ---- end ---------------------------------------------------------------------------------------------------------------
+    def take_sanitizer_reports(self):
+        """The texts of new reports; they count once."""
+        texts = []
+        for path in sorted(self.reports.iterdir()):
+            texts.append(f'{path.name}:\n{path.read_text(errors="replace")[:6000]}')
+            path.unlink()
+        return texts
 
     def close(self):
         """Everything in order; whatever remains ends with the run."""

@@ -1,15 +1,22 @@
 """The site: an OCI registry, a broker and the coordinator."""
 import base64
 import contextlib
-import crypt
 import http.client
 import os
 import signal
+import warnings
 
 from . import charts, image, machine, network, tls, tools
 
 REGISTRY_PORT, BROKER_PORT, BROKER_TLS_PORT = 5000, 1883, 8883
 PAGE = 'kedge/page'  # the image of both charts
+
+
+def _bcrypt(password):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', DeprecationWarning)
+        import crypt  # what docker-registry understands, and nothing else on a fresh computer makes
+    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
 
 
 class Registry:
@@ -28,8 +35,7 @@ class Registry:
                 f'storage:\n  filesystem: {{rootdirectory: {folder}/data}}\n  delete: {{enabled: true}}\n'
                 f'http:\n  addr: {self.host}\n  secret: laboratory\n')
         if self.user:
-            hashed = crypt.crypt(self.password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
-            (folder / 'htpasswd').write_text(f'{self.user}:{hashed}\n')
+            (folder / 'htpasswd').write_text(f'{self.user}:{_bcrypt(self.password)}\n')
             text += f'auth:\n  htpasswd: {{realm: laboratory, path: {folder}/htpasswd}}\n'
         config.write_text(text)
         self.process = self.site.start(self.name, ['docker-registry', 'serve', config], env={'OTEL_TRACES_EXPORTER': 'none'})
