@@ -511,8 +511,7 @@ void kd_settings_help(const struct kd_settings *table, struct kd_buf *out)
     }
 }
 
-/** Text for roff: no line may begin with a control character, hyphens stay hyphens. */
-static void kd_roff_add(struct kd_buf *out, const char *text)
+void kd_roff_add(struct kd_buf *out, const char *text)
 {
     if (*text == '.' || *text == '\'')
         kd_buf_add(out, KD_STR("\\&"));
@@ -558,5 +557,30 @@ void kd_settings_man(const struct kd_settings *table, struct kd_buf *out)
         kd_roff_add(out, section->help);
         kd_buf_add(out, KD_STR(".\n"));
         kd_man_rows(section->rows, section->count, out);
+    }
+}
+
+static void kd_example_rows(const struct kd_setting *rows, size_t count, const char *mark, struct kd_buf *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        kd_buf_printf(out, "\n# %s (", rows[i].help);
+        kd_range_add(out, &rows[i]);
+        kd_buf_printf(out, ")%s\n", rows[i].reloads ? "" : "; needs a restart");
+        if (rows[i].fallback)
+            kd_buf_printf(out, "#%s = %s\n", rows[i].key, rows[i].fallback);
+        else
+            kd_buf_printf(out, "%s%s =\n", mark, rows[i].key);
+    }
+}
+
+void kd_settings_example(const struct kd_settings *table, struct kd_buf *out)
+{
+    kd_buf_printf(out, "# Settings of %s. What is commented out is the default.\n", table->program);
+    kd_example_rows(table->rows, table->count, "", out);
+    for (size_t i = 0; i < table->section_count; i++) {
+        const struct kd_settings_section *section = &table->sections[i];
+        kd_buf_printf(out, "\n# %s; once per %s.\n#[%s %s]\n", section->help, section->label_help, section->name,
+                      section->label_help);
+        kd_example_rows(section->rows, section->count, "#", out);
     }
 }

@@ -62,8 +62,13 @@ KD_MUST_CHECK enum kd_code kd_settings_set(const struct kd_settings *table, stru
  *  The list of a section is taken as a whole, if all its rows reload. Texts stay in the arena of `fresh`, which must live on. */
 void kd_settings_reload(const struct kd_settings *table, const void *fresh, void *current, struct kd_buf *ret_ignored);
 
-/** The rows as the text of --help, and as a section of a manual page (roff, man macros). */
+/** The rows as the text of --help, as a section of a manual page (roff, man macros), and as a settings file in which every row
+ *  stands as a comment with its default, except those that must be set. */
 void kd_settings_help(const struct kd_settings *table, struct kd_buf *out);
 void kd_settings_man(const struct kd_settings *table, struct kd_buf *out);
+void kd_settings_example(const struct kd_settings *table, struct kd_buf *out);
+
+/** Text for roff: no line begins with a control character, hyphens stay hyphens. */
+void kd_roff_add(struct kd_buf *out, const char *text);
 
 #endif
