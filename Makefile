@@ -35,7 +35,7 @@ LIBRARY  := $(filter-out $(MAINS),$(SOURCES))
 UNITS    := $(patsubst %.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      := $(sort $(wildcard tests/sim/*.c))
 FUZZERS  := $(patsubst %.c,%,$(sort $(wildcard tests/fuzz/*.c)))
-BENCHES  := $(patsubst %.c,%,$(sort $(wildcard tests/bench/*.c)))
+BENCHES  := $(patsubst %.c,%,$(sort $(wildcard tests/bench/*.c tests/system/*.c)))
 SHELL_FILES  := $(shell grep -rlE '^\#!/bin/(ba)?sh' .ci packaging tests --include='*' --exclude-dir=__pycache__ 2>/dev/null | sort)
 PYTHON_FILES := $(shell grep -rlE '^\#!/usr/bin/(env )?python3' tests packaging 2>/dev/null | sort) \
                 $(sort $(shell find tests packaging -name '*.py' 2>/dev/null))
