@@ -44,6 +44,27 @@ class Lab:
         one.podman_ready()
         return one
 
+    def write_wrappers(self, operator):
+        """Programs for another terminal: `on MACHINE COMMAND…` and `kedge …` on the site. Returns their folder."""
+        folder = self.run.dir
+        enter = '--pid --mount --net --ipc'
+        (folder / 'on').write_text(f"""#!/bin/sh
+# on MACHINE COMMAND...: runs a command on a machine of this run ({', '.join(['site', *self.edges])}).
+here={folder}
+machine=$1
+shift
+exec nsenter --target "$(cat $here/first.pid)" {enter} -- \\
+    sh -c 'first=$1; shift; exec nsenter --target "$(cat "$first")" {enter} --uts -- "$@"' sh "$here/$machine/first.pid" "$@"
+""")
+        words = ' '.join(f'{key}={value}' for key, value in operator.own_environment().items())
+        (folder / 'kedge').write_text(f"""#!/bin/sh
+# kedge, as the operator of this run uses it.
+exec {folder}/on site env {words} {tools.program('kedge')} "$@"
+""")
+        for name in ('on', 'kedge'):
+            (folder / name).chmod(0o755)
+        return folder
+
     # ---- end ---------------------------------------------------------------------------------------------------------------
     def take_sanitizer_reports(self):
         """The texts of new reports; they count once."""

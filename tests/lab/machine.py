@@ -93,6 +93,7 @@ class Machine:
         if not line.strip().isdigit():
             raise tools.Failure(tools.with_logs(f'{self.name} did not boot', [self.logs / f'{self.name}-boot.log']))
         self.first = int(line)
+        (self.dir / 'first.pid').write_text(f'{self.first}\n')
         self.booted.stdout.close()
 
     def is_up(self):

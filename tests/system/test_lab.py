@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from tests.lab import charts, cgroups, space, tools
+from tests.lab import charts, outside, space, tools
 
 PAGE = 'page v1\n'
 
@@ -71,17 +71,6 @@ def test_charts_are_in_the_registry(lab):
     assert sorted(line.strip().split(':')[0] for line in values.splitlines()) == ['image', 'port', 'repository', 'service']
 
 
-def _outside():
-    """What a run could leave behind, as this process sees it. Only what is still there a moment later counts."""
-    mounts = pathlib.Path('/proc/self/mounts').read_text()
-    links = tools.command(['ip', '-o', 'link']).stdout
-    spaces = tools.command(['ip', 'netns', 'list']).stdout
-    processes = sorted(pid for pid in os.listdir('/proc') if pid.isdigit() and int(pid) != os.getpid())
-    groups = sorted(str(group) for one in cgroups.hierarchies() for group in one.own.parent.glob('*/kedge-*'))
-    return {'mounts': mounts, 'links': links, 'namespaces': spaces, 'processes': processes, 'groups': groups,
-            'run': sorted(map(str, pathlib.Path('/run').rglob('*'))), 'shm': sorted(os.listdir('/dev/shm'))}
-
-
 _WORK = """
 import sys, time
 sys.path.insert(0, {root!r})
@@ -106,26 +95,26 @@ def _start(then):
 
 
 def test_a_run_leaves_nothing_when_it_ends():
-    before = _outside()
+    before = outside.seen()
     child = _start('pass')
     ident = child.communicate(timeout=tools.LIMIT_S)[0].strip()
     assert child.returncode == 0
-    assert _outside() == before
+    assert outside.seen() == before
     assert not (space.RUNS / ident).exists()
 
 
 def test_a_killed_run_leaves_nothing_after_clean():
-    before = _outside()
+    before = outside.seen()
     child = _start('time.sleep(1000)')
     ident = child.stdout.readline().strip()
     tools.command([sys.executable, '-m', 'tests.lab', 'clean'], cwd=space.ROOT)
     assert child.poll() is None  # what is alive is not touched
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
-    tools.wait_for(lambda: len(_outside()['processes']) == len(before['processes']), 'the end of its processes')
+    tools.wait_for(lambda: len(outside.seen()['processes']) == len(before['processes']), 'the end of its processes')
     assert (space.RUNS / ident).exists()
     tools.command([sys.executable, '-m', 'tests.lab', 'clean'], cwd=space.ROOT)
-    assert _outside() == before
+    assert outside.seen() == before
     assert not (space.RUNS / ident).exists()
 
 
