@@ -138,6 +138,7 @@ static enum kd_code kd_memory_begin(struct kd_store *store, bool write, struct k
     m->open = true;
     m->write = write;
     m->failure = m->saved = false;
+    m->txn.writes = 0;
     *ret = &m->txn;
     return KD_OK;
 }

@@ -46,6 +46,7 @@ struct kd_store {
 };
 struct kd_txn {
     const struct kd_store_ops *ops;
+    uint64_t writes; /* puts and deletes so far */
 };
 
 /** Opens (and creates, mode 0600) an LMDB environment in a directory. `map_bytes` is its largest size; it costs only what is used.
@@ -103,12 +104,14 @@ static inline bool kd_txn_has(struct kd_txn *txn, int table, struct kd_str key)
 /** The value may not be one that was borrowed from the same transaction. */
 static inline void kd_txn_put(struct kd_txn *txn, int table, struct kd_str key, struct kd_str value)
 {
+    txn->writes++;
     txn->ops->put(txn, table, key, value);
 }
 
 /** True if there was one. */
 static inline bool kd_txn_del(struct kd_txn *txn, int table, struct kd_str key)
 {
+    txn->writes++;
     return txn->ops->del(txn, table, key);
 }
 
