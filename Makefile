@@ -35,14 +35,14 @@ LIBRARY  := $(filter-out $(MAINS),$(SOURCES))
 UNITS    := $(patsubst %.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      := $(sort $(wildcard tests/sim/*.c))
 FUZZERS  := $(patsubst %.c,%,$(sort $(wildcard tests/fuzz/*.c)))
-BENCHES  := $(patsubst %.c,%,$(sort $(wildcard tests/bench/*.c tests/system/*.c)))
-SHELL_FILES  := $(shell grep -rlE '^\#!/bin/(ba)?sh' .ci packaging tests --include='*' --exclude-dir=__pycache__ 2>/dev/null | sort)
+DRIVERS  := $(patsubst %.c,%,$(sort $(wildcard tests/bench/*.c tests/system/*.c)))
+SHELL_FILES  := $(shell grep -rlE '^\#!/bin/(ba)?sh' .ci packaging tests 2>/dev/null | sort)
 PYTHON_FILES := $(shell grep -rlE '^\#!/usr/bin/(env )?python3' tests packaging 2>/dev/null | sort) \
                 $(sort $(shell find tests packaging -name '*.py' 2>/dev/null))
 C_FILES      := $(sort $(shell find shared agent coordinator tests \( -name '*.c' -o -name '*.h' \) -not -path '*/fixtures/*' 2>/dev/null))
 
 # ---- flags -----------------------------------------------------------------------------------------------------------------
-WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Werror
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 HARD := -fPIE -fstack-protector-strong $(if $(filter release,$(MODE)),-D_FORTIFY_SOURCE=2)
 SAFE_release  :=
 SAFE_sanitize := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -127,7 +127,7 @@ lint: $(PROGRAMS:%=$(B)/%) $(B)/libkedge.a ## check style, rules and shell and P
 	    'rules: $(PYTHON) tests/lint/rules.py' \
 	    'rules refuse: $(PYTHON) tests/lint/rules.py --fixtures' \
 	    'links: $(PYTHON) tests/lint/links.py $(B)' \
-	    'links refuse: $(PYTHON) tests/lint/links.py --fixtures'
+	    'links refuse: $(PYTHON) tests/lint/links.py $(B) --fixtures'
 
 format: ## let clang-format write the C files
 	@clang-format -i $(C_FILES)
@@ -140,7 +140,7 @@ install: build ## install into DESTDIR and PREFIX
 	@packaging/install '$(B)' '$(DESTDIR)' '$(PREFIX)' $(PROGRAMS)
 
 # ---- how things are built --------------------------------------------------------------------------------------------------
-all-built: build $(UNITS:%=$(B)/%) $(if $(SIM),$(B)/tests/sim/sim) $(BENCHES:%=$(B)/%)
+all-built: build $(UNITS:%=$(B)/%) $(if $(SIM),$(B)/tests/sim/sim) $(DRIVERS:%=$(B)/%)
 
 # Objects depend on the compiler and its flags: the file changes only if they do.
 $(B)/flags: FORCE
@@ -175,9 +175,9 @@ $(B)/tests/sim/sim: $(SIM:%.c=$(B)/%.o) $(B)/libkedge.a
 	@$(CC) $(ALL_LDFLAGS) -o $@ $(SIM:%.c=$(B)/%.o) $(B)/libkedge.a $(LIBS_tests)
 
 $(FUZZERS:%=$(B)/%): ALL_LDFLAGS += $(if $(FUZZ),-fsanitize=fuzzer)
-$(UNITS:%=$(B)/%) $(FUZZERS:%=$(B)/%) $(BENCHES:%=$(B)/%): %: %.o $(B)/libkedge.a
+$(UNITS:%=$(B)/%) $(FUZZERS:%=$(B)/%) $(DRIVERS:%=$(B)/%): %: %.o $(B)/libkedge.a
 	@echo '  LINK  $@'
 	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(B)/libkedge.a $(LIBS_tests)
 
 FORCE:
--include $(patsubst %.c,$(B)/%.d,$(SOURCES) $(SIM) $(UNITS:=.c) $(FUZZERS:=.c) $(BENCHES:=.c))
+-include $(patsubst %.c,$(B)/%.d,$(SOURCES) $(SIM) $(UNITS:=.c) $(FUZZERS:=.c) $(DRIVERS:=.c))
