@@ -102,17 +102,29 @@ static enum kd_code co_check_package_profile(const struct kd_catalog_package *pa
     return KD_OK;
 }
 
-/** Follows `requires` from one application; more steps than applications is a circle. */
-static bool co_depends_on_itself(const struct kd_catalog_package *package, struct kd_str from, struct kd_str at, size_t steps)
+/** True if everything that the application requires is done. */
+static bool co_is_free(const struct kd_catalog_package *package, struct kd_str name, const bool *done)
 {
-    if (steps > package->applications.n)
-        return true;
     for (size_t i = 0; i < package->dependencies.n; i++)
-        if (kd_str_eq(package->dependencies.v[i].name, at) &&
-            (kd_str_eq(package->dependencies.v[i].requires, from) ||
-             co_depends_on_itself(package, from, package->dependencies.v[i].requires, steps + 1)))
-            return true;
-    return false;
+        if (kd_str_eq(package->dependencies.v[i].name, name) && !done[co_app_index(package, package->dependencies.v[i].requires)])
+            return false;
+    return true;
+}
+
+/** An application that is in a circle of dependencies, or -1: take away what requires nothing any more until nothing is left. */
+static ptrdiff_t co_find_circle(const struct kd_catalog_package *package)
+{
+    bool done[KD_PACKAGE_APPS_MAX] = { false };
+    for (bool progress = true; progress;) {
+        progress = false;
+        for (size_t i = 0; i < package->applications.n; i++)
+            if (!done[i] && co_is_free(package, package->applications.v[i].name, done))
+                done[i] = progress = true;
+    }
+    for (size_t i = 0; i < package->applications.n; i++)
+        if (!done[i])
+            return (ptrdiff_t)i;
+    return -1;
 }
 
 static enum kd_code co_check_dependencies(const struct kd_catalog_package *package, struct kd_err *err)
@@ -124,9 +136,10 @@ static enum kd_code co_check_dependencies(const struct kd_catalog_package *packa
         if (co_app_index(package, d->requires) < 0)
             return co_bad_item(err, "applicationDependencies", i, ".requires", "is not in the package:", d->requires);
     }
-    for (size_t i = 0; i < package->dependencies.n; i++)
-        if (co_depends_on_itself(package, package->dependencies.v[i].name, package->dependencies.v[i].name, 0))
-            return co_bad_item(err, "applicationDependencies", i, "", "depends on itself:", package->dependencies.v[i].name);
+    ptrdiff_t circle = co_find_circle(package);
+    if (circle >= 0)
+        return kd_fail_field(err, KD_INVALID, "$.applicationDependencies", "application \"%.*s\" depends on itself in a circle",
+                             KD_ARG(package->applications.v[circle].name));
     return KD_OK;
 }
 
