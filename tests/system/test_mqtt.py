@@ -23,12 +23,14 @@ class Broker:
     def __init__(self, folder, lines=(), port=None):
         self.port, self.log = port or free_port(), folder / 'broker.log'
         self.config = folder / 'broker.conf'
-        self.config.write_text('\n'.join([f'listener {self.port} 127.0.0.1', 'user root', 'max_queued_messages 1000000', *lines]) + '\n')
+        first = [f'listener {self.port} 127.0.0.1', 'user root', 'max_queued_messages 1000000']
+        self.config.write_text('\n'.join([*first, *lines]) + '\n')
         self.child = None
 
     def start(self):
         with open(self.log, 'ab') as log:
-            self.child = subprocess.Popen(['/usr/sbin/mosquitto', '-c', self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            argv = ['/usr/sbin/mosquitto', '-c', self.config]
+            self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         tools.wait_for(self.listens, 'broker', logs=[self.log])
         return self
 
@@ -108,7 +110,8 @@ def test_messages_carry_all_their_parts(start, plain):
     driver.order('subscribe 7 kedge/v1/a/# kedge/v1/b')
     assert driver.expect('subscribed') == 'subscribed 7 1 1'
     driver.order('request 8 kedge/v1/a/b kedge/v1/reply secret')
-    assert driver.expect('message') == 'message kedge/v1/a/b request retain=0 response=kedge/v1/reply correlation=secret one:1 two:2'
+    wanted = 'message kedge/v1/a/b request retain=0 response=kedge/v1/reply correlation=secret one:1 two:2'
+    assert driver.expect('message') == wanted
     driver.expect('published 8 0')
     driver.order('retain 9 kedge/v1/kept state')
     driver.expect('published 9 ')
