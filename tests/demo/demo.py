@@ -6,6 +6,7 @@ import time
 
 from tests.demo import story
 from tests.lab import kernel, space, tools
+from tests.lab import lab as laboratory
 
 
 class Screen:
@@ -25,6 +26,9 @@ class Screen:
         for line in text.splitlines():
             self.say(self.paint('2', f'       {line}'))
 
+    def failed(self, text):
+        self.say(f'{self.paint("31", "  failed")}  {text}')
+
     def done(self, text, seconds):
         self.say(f'{self.paint("32", "  ok ")}  {text} {self.paint("2", f"({seconds:.1f} s)")}')
 
@@ -33,20 +37,15 @@ def take_steps(screen, one):
     """Returns (step, seconds) rows, or raises what a step raised."""
     rows = []
     for what, step in one.steps():
-        notes, begin = [], time.monotonic()
-        one.tell = screen.note if screen.is_terminal else notes.append
-        if screen.is_terminal:
-            screen.say(f'  …    {what}')
+        screen.say(f'  ...   {what}')
+        begin = time.monotonic()
         try:
             step()
         except BaseException:
-            screen.say(f'{screen.paint("31", "  failed")}  {what}')
+            screen.failed(what)
             raise
-        seconds = time.monotonic() - begin
-        screen.done(what, seconds)
-        for text in notes:
-            screen.note(text)
-        rows.append((what, seconds))
+        rows.append((what, time.monotonic() - begin))
+        screen.done(*rows[-1])
     return rows
 
 
@@ -57,14 +56,13 @@ def summarize(screen, rows):
     screen.say(f'  {sum(seconds for _, seconds in rows):6.1f} s  in all')
 
 
-def stay(screen, one):
+def stay(screen, lab, operator):
     """In a terminal: everything stays up until Ctrl-C."""
-    on = one.lab.write_wrappers(one.kedge)
-    target = f'http://{story.release_of(story.NAME, "web")}:{story.charts.PORT}/'
+    on = os.path.relpath(lab.write_wrappers(operator))
     screen.say(f"""
 Everything stays up until Ctrl-C. Three commands to try in another terminal:
 
-  {on}/kedge deploy {story.NAME}:1.1.0 --name {story.NAME} -l {story.LABEL} --set caller.target={target}
+  {on}/kedge deploy {story.NAME}:1.1.0 --name {story.NAME} -l {story.LABEL} --set {story.caller_target()}
   {on}/kedge status --watch
   {on}/on edge-1 podman ps
 """)
@@ -76,24 +74,21 @@ Everything stays up until Ctrl-C. Three commands to try in another terminal:
 
 
 def inside():
-    screen, one = Screen(), None
+    screen, lab = Screen(), laboratory.Lab()
     try:
-        one = story.Story()
-        rows = take_steps(screen, one)
-        summarize(screen, rows)
+        one = story.Story(lab, screen.note)
+        summarize(screen, take_steps(screen, one))
         if sys.stdin.isatty():
-            stay(screen, one)
+            stay(screen, lab, one.kedge)
         return 0
     except KeyboardInterrupt:
         screen.say('\nstopped')
         return 130
     except tools.Failure as failure:
-        screen.say(f'demo: {failure}')
-        screen.say(f'demo: all logs are in {one.lab.run.dir / "logs"}' if one else '')
+        screen.say(f'demo: {failure}\ndemo: all logs are in {lab.logs()}')
         return 1
     finally:
-        if one:
-            one.close()
+        lab.close()
 
 
 def main():

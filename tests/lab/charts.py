@@ -139,8 +139,8 @@ def application_yaml(name, version, registry, chart, chart_version, values_file)
             f'    valuesFileName: {values_file}\n')
 
 
-def package_yaml(name, version, applications, namespace, dependencies=()):
-    """`applications`: {name: version}; `dependencies`: (name, requires) pairs."""
+def package_yaml(name, version, applications, namespaces, dependencies=()):
+    """`applications`: {name: version}; `namespaces`: {name: namespace}; `dependencies`: (name, requires) pairs."""
     lines = [f'specSchema: DeploymentPackage\n{_HEAD}name: {name}\nversion: {version}\ndescription: "Made by the laboratory"',
              'applications:']
     lines += [f'  - name: {app}\n    version: {app_version}' for app, app_version in applications.items()]
@@ -149,8 +149,31 @@ def package_yaml(name, version, applications, namespace, dependencies=()):
         lines += [f'  - name: {app}\n    requires: {other}' for app, other in dependencies]
     lines += ['defaultProfile: default', 'deploymentProfiles:', '  - name: default', '    applicationProfiles:']
     lines += [f'      - application: {app}\n        profile: default' for app in applications]
-    lines += ['defaultNamespaces:'] + [f'  {app}: {namespace}' for app in applications]
+    lines += ['defaultNamespaces:'] + [f'  {app}: {namespaces[app]}' for app in applications]
     return '\n'.join(lines) + '\n'
+
+
+class App:
+    """An application of a package: its chart in the registry, and its profile's values."""
+
+    def __init__(self, chart, chart_version='0.1.0', values='{}\n', version=None, namespace='default'):
+        self.chart, self.chart_version, self.values, self.namespace = chart, chart_version, values, namespace
+        self.version = version or chart_version
+
+
+def write_any(folder, url, name, version, apps, dependencies=()):
+    """A package of any applications: {name: App}."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'registry.yaml').write_text(registry_yaml('lab', url))
+    for key, app in apps.items():
+        (folder / f'values-{key}.yaml').write_text(app.values)
+        (folder / f'{key}.yaml').write_text(application_yaml(key, app.version, 'lab', app.chart, app.chart_version,
+                                                             f'values-{key}.yaml'))
+    versions = {key: app.version for key, app in apps.items()}
+    namespaces = {key: app.namespace for key, app in apps.items()}
+    (folder / 'package.yaml').write_text(package_yaml(name, version, versions, namespaces, dependencies))
+    return folder
 
 
 def write_package(folder, url, image, name='shop'):
@@ -164,5 +187,5 @@ def write_package(folder, url, image, name='shop'):
         for app in ('web', 'caller'):
             (folder / f'{app}-{chart}.yaml').write_text(application_yaml(app, chart, 'lab', app, chart, f'values-{app}.yaml'))
         (folder / f'package-{package}.yaml').write_text(
-            package_yaml(name, package, {'web': chart, 'caller': chart}, name, [('caller', 'web')]))
+            package_yaml(name, package, {'web': chart, 'caller': chart}, {'web': name, 'caller': name}, [('caller', 'web')]))
     return folder

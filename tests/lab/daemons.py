@@ -78,9 +78,8 @@ class Coordinator(Daemon):
 
     def __init__(self, site):
         super().__init__(site)
-        self.store = self.dir / 'store'
-        self.settings = {'broker.host': site.broker.host, 'broker.port': site.broker.port, 'store.dir': self.store,
-                         'hello.interval': '5s', 'offline.grace': '2s'}
+        self.state = self.dir / 'state'
+        self.settings = {'broker.address': site.broker.address(), 'state.directory': self.state, **FAST}
         self.sections = [(f'registry {site.registry.host}', {'plain_http': 'yes'})]
 
 
@@ -91,10 +90,17 @@ class Agent(Daemon):
         super().__init__(edge)
         site = edge.site
         self.cluster = cluster or edge.name
-        self.store = self.dir / 'store'
-        self.settings = {'cluster': self.cluster, 'broker.host': site.broker.host, 'broker.port': site.broker.port,
-                         'store.dir': self.store, **FAST}
+        self.state = self.dir / 'state'
+        self.settings = {'cluster': self.cluster, 'broker.address': site.broker.address(), 'state.directory': self.state,
+                         'helm.path': tools.helm(), **FAST}
         self.sections = [(f'registry {site.registry.host}', {'plain_http': 'yes'})]
+
+    def use_tls(self):
+        """The broker's other listener, with a certificate of its own."""
+        broker = self.machine.site.broker
+        cert, key = broker.authority.issue(f'agent-{self.cluster}', f'default/{self.cluster}')
+        self.settings.update({'broker.address': broker.address(tls=True), 'broker.ca_file': broker.authority.cert,
+                              'broker.cert_file': cert, 'broker.key_file': key})
 
 
 class CommandFailed(tools.Failure):
@@ -112,7 +118,7 @@ class Operator:
         self.home.mkdir(exist_ok=True)
 
     def own_environment(self):
-        return {'HOME': str(self.home), 'KEDGE_BROKER': f'{self.site.broker.host}:{self.site.broker.port}',
+        return {'HOME': str(self.home), 'KEDGE_BROKER': self.site.broker.address(),
                 'KEDGE_OPERATOR': self.name}
 
     def environment(self):

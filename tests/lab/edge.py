@@ -1,6 +1,5 @@
 """An edge: Podman with a service of its own, and an agent. On the machine everything is where a real one has it."""
 import json
-import pathlib
 import urllib.parse
 
 from . import machine, network, tools
@@ -90,6 +89,11 @@ class Edge(machine.Machine):
     def restore_link(self):
         network.set_link(self.site.netns.name, self.link, True)
 
+    def wipe(self):
+        """Podman as new, apart from its images."""
+        self.command('sh', '-c', 'podman rm --all --force --time 0; podman pod rm --all --force; podman volume prune --force; '
+                     'podman network prune --force')
+
     # ---- end ---------------------------------------------------------------------------------------------------------------
     def reboot(self):
         """A power cut and a start; Podman's service is up again, an agent is not."""
@@ -97,6 +101,3 @@ class Edge(machine.Machine):
         self.boot()
         self.start_podman()
         self.podman_ready()
-
-    def own_dir(self) -> pathlib.Path:
-        return self.dir

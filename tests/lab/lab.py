@@ -30,7 +30,18 @@ class Lab:
     def publish(self):
         """Images and charts go into the registry. Returns the folder with the deployment package."""
         tools.together([self.site.push_pages, lambda: self.site.push_charts(self.site.charts())])
-        return charts.write_package(self.site.dir / 'package', f'oci://{self.site.registry.host}/charts', self.site.page_image())
+        return charts.write_package(self.site.dir / 'package', self.charts_url(), self.site.page_image())
+
+    def charts_url(self):
+        return f'oci://{self.site.registry.host}/charts'
+
+    def push_chart(self, name, templates, values='', version='0.1.0'):
+        """A chart of a test's own: {file: template}."""
+        files = self.site.charts()
+        self.site.registry.push_chart(files, files.package(files.create(name, templates, values, version), version, 'v1'))
+
+    def logs(self):
+        return self.run.dir / 'logs'
 
     def _make_edge(self):
         number = len(self.edges) + 1

@@ -2,7 +2,6 @@
 import base64
 import contextlib
 import http.client
-import os
 import signal
 import warnings
 
@@ -69,11 +68,15 @@ class Broker:
     def __init__(self, site, authority=None):
         self.site, self.authority = site, authority
         self.host, self.port = site.address, BROKER_PORT
+        self.dir = site.dir / 'mosquitto'
         self.process = None
         self.config = None
 
+    def address(self, tls=False):
+        return f'mqtts://{self.host}:{BROKER_TLS_PORT}' if tls else f'mqtt://{self.host}:{self.port}'
+
     def configure(self):
-        folder = self.site.dir / 'mosquitto'
+        folder = self.dir
         folder.mkdir(exist_ok=True)
         lines = ['user root', 'max_queued_messages 0', 'max_queued_bytes 67108864', 'max_inflight_messages 1000',
                  'max_packet_size 1048576', 'set_tcp_nodelay true', 'persistence true', f'persistence_location {folder}/',
@@ -99,9 +102,19 @@ class Broker:
             return True
         tools.wait_for(listens, 'the broker', logs=[self.process.log])
 
-    def restart(self, number=signal.SIGKILL):
+    def kill(self, number=signal.SIGKILL):
         self.process.kill(number)
         self.process.wait()
+
+    def forget(self):
+        """Stopped: everything that it kept on disk."""
+        for path in self.dir.glob('*.db*'):
+            path.unlink()
+
+    def restart(self, number=signal.SIGKILL, forget=False):
+        self.kill(number)
+        if forget:
+            self.forget()
         self.start()
         self.ready()
 
@@ -142,7 +155,3 @@ class Site(machine.Machine):
 
     def charts(self):
         return charts.Charts(self.dir / 'charts', self.page_image())
-
-    def environment(self):
-        """For operators' programs on the site."""
-        return {**os.environ, 'HOME': str(self.dir)}

@@ -18,7 +18,8 @@ DEMO_LIMIT_S = 300  # far above the 60 s that it may take on an idle machine: ot
 def checkout(tmp_path_factory):
     """A copy of the tree with what is built, so that `make clean` there takes nothing away here."""
     copy = tmp_path_factory.mktemp('checkout') / 'kedge'
-    for name in tools.command(['git', 'ls-files', '--cached', '--others', '--exclude-standard'], cwd=space.ROOT).stdout.splitlines():
+    listed = tools.command(['git', 'ls-files', '--cached', '--others', '--exclude-standard'], cwd=space.ROOT).stdout
+    for name in listed.splitlines():
         source = space.ROOT / name
         if source.is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +33,8 @@ def _make(checkout, *targets, **options):
     words = ['make', '--no-print-directory', *targets]
     if tools.build().name == 'sanitize':
         words.append('SANITIZE=1')
-    environment = {key: value for key, value in os.environ.items() if key not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'KEDGE_BUILD')}
+    hidden = ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'KEDGE_BUILD')
+    environment = {key: value for key, value in os.environ.items() if key not in hidden}
     return subprocess.Popen(words, cwd=checkout, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True, **options)
 
