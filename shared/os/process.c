@@ -291,7 +291,7 @@ static enum kd_code kd_judge(const struct kd_process *process, enum kd_code code
     struct kd_str why = kd_last_line(errors);
     const char *colon = why.n ? ": " : "";
     if (code == KD_TIMEOUT)
-        return kd_fail(err, code, 0, "'%s' did not end within %lld s%s%.*s", name, (long long)(process->limit_us / KD_US_PER_S),
+        return kd_fail(err, code, 0, "'%s' did not end within %.9g s%s%.*s", name, (double)process->limit_us / (double)KD_US_PER_S,
                        colon, KD_ARG(why));
     if (code == KD_TOO_LARGE)
         return kd_fail(err, code, 0, "'%s' wrote more than %zu bytes", name, process->out->max);
