@@ -25,7 +25,7 @@ MAY_USE = {
     'shared/store': ['shared/os'],
     'shared/http': ['shared/os'],
     'shared/registry': ['shared/model', 'shared/os', 'shared/http'],
-    'agent/core': ['shared/model'],
+    'agent/core': ['shared/model', 'agent/jobs'],
     'agent/workload': ['shared/model'],
     'agent/jobs': ['shared/model'],
     'agent/daemon': ['shared/model', 'agent/core', 'agent/jobs', 'shared/os', 'shared/mqtt', 'shared/store'],
