@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.lab import lab as laboratory  # noqa: E402
-from tests.lab import space, tools  # noqa: E402
+from tests.lab import installation, space, stock, tools  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,3 +47,22 @@ def no_sanitizer_report(request):
 @pytest.fixture
 def wait_for():
     return tools.wait_for
+
+
+@pytest.fixture(scope='module')
+def kedge(lab):
+    """An installation with empty stores, for the tests of one file: the clusters edge-1 and edge-2 are online."""
+    one = installation.Installation(lab)
+    try:
+        yield one.begin()
+        one.stop()
+    finally:
+        one.end()
+
+
+@pytest.fixture
+def operator(lab):
+    """paho-mqtt as an operator."""
+    one = stock.Operator(lab.site)
+    yield one
+    one.close()
