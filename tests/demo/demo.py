@@ -73,6 +73,14 @@ Everything stays up until Ctrl-C. Three commands to try in another terminal:
         screen.say('\nstopping')
 
 
+def stop(installation, lab):
+    """In order, and no daemon may end badly."""
+    installation.stop()
+    reports = lab.take_sanitizer_reports()
+    if reports:
+        raise tools.Failure('\n'.join(reports))
+
+
 def inside():
     screen, lab = Screen(), laboratory.Lab()
     try:
@@ -80,6 +88,7 @@ def inside():
         summarize(screen, take_steps(screen, one))
         if sys.stdin.isatty():
             stay(screen, lab, one.kedge)
+        stop(one.installation, lab)
         return 0
     except KeyboardInterrupt:
         screen.say('\nstopped')
