@@ -142,6 +142,14 @@ static enum kd_code kd_read_list(struct kd_json_reader *r, const struct kd_json_
     return code;
 }
 
+static bool kd_pairs_have(const struct kd_pair *pairs, size_t n, struct kd_str key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (kd_str_eq(pairs[i].key, key))
+            return true;
+    return false;
+}
+
 static enum kd_code kd_read_pairs(struct kd_json_reader *r, const struct kd_json_field *f, const cJSON *item, struct kd_pairs *ret)
 {
     struct kd_list list;
@@ -158,6 +166,8 @@ static enum kd_code kd_read_pairs(struct kd_json_reader *r, const struct kd_json
         struct kd_str key = kd_str(one->string);
         if (f->check && !f->check(key))
             code = kd_json_bad(r, "%s", f->rule);
+        if (code == KD_OK && kd_pairs_have(ret->v, i, key))
+            code = kd_json_bad(r, "stands there twice");
         if (code == KD_OK)
             code = kd_read_text(r, &text, one, &ret->v[i].value);
         ret->v[i].key = kd_arena_copy(r->arena, key);
@@ -259,14 +269,33 @@ static enum kd_code kd_read_object(struct kd_json_reader *r, const struct kd_jso
     return KD_OK;
 }
 
+/** What cJSON lets pass inside texts: control characters, and NUL, at which its text would end. NULL if there is nothing of it. */
+static const char *kd_json_scan(struct kd_str json)
+{
+    bool inside = false;
+    for (size_t i = 0; i < json.n; i++) {
+        if (inside && (unsigned char)json.p[i] < 0x20)
+            return "has a control character in a text";
+        if (inside && json.p[i] == '\\') {
+            if (kd_str_starts((struct kd_str){ json.p + i, json.n - i }, KD_STR("\\u0000")))
+                return "contains a NUL character";
+            i++;
+        } else if (json.p[i] == '"') {
+            inside = !inside;
+        }
+    }
+    return NULL;
+}
+
 /** Parses one whole JSON value; bytes behind it, malformed UTF-8 and NUL characters are errors. */
 static enum kd_code kd_json_parse(struct kd_str json, const char *path, cJSON **ret, struct kd_err *err)
 {
     const char *end = NULL;
     if (!kd_utf8_is_valid(json))
         return kd_fail_field(err, KD_INVALID, path, "%s is not valid UTF-8", path);
-    if (kd_str_find(json, KD_STR("\\u0000")) >= 0)
-        return kd_fail_field(err, KD_INVALID, path, "%s contains a NUL character", path);
+    const char *why = kd_json_scan(json);
+    if (why)
+        return kd_fail_field(err, KD_INVALID, path, "%s %s", path, why);
     *ret = cJSON_ParseWithLengthOpts(json.p ? json.p : "", json.n, &end, false);
     if (!*ret)
         return kd_fail_field(err, KD_INVALID, path, "%s is not valid JSON (near byte %td)", path, end && json.p ? end - json.p : 0);
