@@ -34,6 +34,7 @@ SOURCES  := $(sort $(wildcard $(FOLDERS:=/*.c)))
 LIBRARY  := $(filter-out $(MAINS),$(SOURCES))
 UNITS    := $(patsubst %.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM      := $(sort $(wildcard tests/sim/*.c))
+PLANTED  := $(if $(SIM),$(shell grep -l '^.include "shared/base/plant.h"' $(LIBRARY)))
 FUZZERS  := $(patsubst %.c,%,$(sort $(wildcard tests/fuzz/*.c)))
 DRIVERS  := $(patsubst %.c,%,$(sort $(wildcard tests/bench/*.c tests/system/*.c)))
 SHELL_FILES  := $(shell grep -rlE '^\#!/bin/(ba)?sh' .ci packaging tests 2>/dev/null | sort)
@@ -53,7 +54,7 @@ CFLAGS  ?= -O2 -g
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -I. $(WARN) $(CFLAGS) $(HARD) $(SAFE_$(MODE)) -ffunction-sections -fdata-sections \
              -ffile-prefix-map=$(CURDIR)=. -DKD_VERSION='"$(VERSION)"' $(PARTS_CFLAGS)
 PARTS_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PARTS) 2>/dev/null))
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed,--gc-sections $(SAFE_$(MODE)) $(LDFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now,--as-needed,--gc-sections $(SAFE_$(MODE)) $(if $(FUZZ),-fsanitize=fuzzer) $(LDFLAGS)
 
 # Each program is linked with its own libraries only: what is not named here cannot get in (tests/lint/links.py looks again).
 pc = $(shell pkg-config --libs $(1) 2>/dev/null)
@@ -170,14 +171,21 @@ $(B)/$(1): $(B)/$(MAIN_$(1):.c=.o) $(B)/libkedge.a
 endef
 $(foreach name,$(PROGRAMS),$(eval $(call program_rule,$(name))))
 
-$(B)/tests/sim/sim: $(SIM:%.c=$(B)/%.o) $(B)/libkedge.a
-	@echo '  LINK  $@'
-	@$(CC) $(ALL_LDFLAGS) -o $@ $(SIM:%.c=$(B)/%.o) $(B)/libkedge.a $(LIBS_tests)
+# The simulation has its own objects of the files in which defects can be planted; they stand before the archive's.
+$(B)/planted/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo '  CC    $< (planted)'
+	@$(CC) $(ALL_CFLAGS) -DKD_PLANTED -MMD -MP -c -o $@ $<
 
-$(FUZZERS:%=$(B)/%): ALL_LDFLAGS += $(if $(FUZZ),-fsanitize=fuzzer)
+$(B)/tests/sim/sim: $(patsubst %.c,$(B)/planted/%.o,$(SIM) $(PLANTED)) $(B)/libkedge.a
+	@mkdir -p $(@D)
+	@echo '  LINK  $@'
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS_tests)
+
 $(UNITS:%=$(B)/%) $(FUZZERS:%=$(B)/%) $(DRIVERS:%=$(B)/%): %: %.o $(B)/libkedge.a
 	@echo '  LINK  $@'
 	@$(CC) $(ALL_LDFLAGS) -o $@ $< $(B)/libkedge.a $(LIBS_tests)
 
 FORCE:
--include $(patsubst %.c,$(B)/%.d,$(SOURCES) $(SIM) $(UNITS:=.c) $(FUZZERS:=.c) $(DRIVERS:=.c))
+-include $(patsubst %.c,$(B)/planted/%.d,$(SIM) $(PLANTED))
+-include $(patsubst %.c,$(B)/%.d,$(SOURCES) $(UNITS:=.c) $(FUZZERS:=.c) $(DRIVERS:=.c))
