@@ -125,7 +125,7 @@ static enum kd_code kd_read_head(struct kd_exchange *x)
     x->response->status = (int)status;
     x->response->from = 0;
     if (status == 206 && !kd_read_range(x->response))
-        return kd_fail(x->err, KD_UNSUPPORTED, 206, "the server sent a part without saying which one");
+        return kd_fail(x->err, KD_UNSUPPORTED, 0, "the server sent a part without saying which one");
     return KD_OK;
 }
 
@@ -177,13 +177,13 @@ enum kd_code kd_http_open(const struct kd_http_options *options, struct kd_http 
     (void)pthread_once(&kd_http_once, kd_http_start);
     KD_AUTO(kd_http_closep) struct kd_http *http = calloc(1, sizeof *http);
     if (kd_http_ready != CURLE_OK || !http)
-        return kd_fail(err, KD_INTERNAL, (int)kd_http_ready, "cannot start the HTTP client");
+        return kd_fail(err, KD_INTERNAL, -(int)kd_http_ready, "cannot start the HTTP client");
     http->unix_socket = options->socket_path && options->socket_path[0];
     http->plain_http = options->plain_http || http->unix_socket;
     http->curl = curl_easy_init();
     CURLcode bad = http->curl ? kd_http_set_up(http, options) : CURLE_OUT_OF_MEMORY;
     if (bad != CURLE_OK)
-        return kd_fail(err, KD_INTERNAL, (int)bad, "set up the HTTP client: %s", curl_easy_strerror(bad));
+        return kd_fail(err, KD_INTERNAL, -(int)bad, "set up the HTTP client: %s", curl_easy_strerror(bad));
     *ret = KD_TAKE(http, NULL);
     return KD_OK;
 }
@@ -312,7 +312,7 @@ static enum kd_code kd_transfer_failed(const struct kd_http *http, const struct 
     enum kd_code code = bad == CURLE_OUT_OF_MEMORY                                        ? KD_INTERNAL
                         : bad == CURLE_URL_MALFORMAT || bad == CURLE_UNSUPPORTED_PROTOCOL ? KD_INVALID
                                                                                           : KD_UNAVAILABLE;
-    return kd_fail(x->err, code, (int)bad, "%s %.*s: %s", kd_http_words[x->request->method], KD_ARG(told), why);
+    return kd_fail(x->err, code, -(int)bad, "%s %.*s: %s", kd_http_words[x->request->method], KD_ARG(told), why);
 }
 
 /** One exchange with one server, no redirects; *left_ms loses the time that it took (0 stays "no limit"). */
@@ -326,6 +326,7 @@ static enum kd_code kd_http_hop(struct kd_http *http, struct kd_exchange *x, con
         return code;
     kd_response_reset(x->response);
     x->head_read = false;
+    x->response->elsewhere = !home;
     http->why[0] = '\0';
     CURLcode bad = kd_set_exchange(http->curl, x, headers, (long)*left_ms);
     bad = bad ? bad : curl_easy_setopt(http->curl, CURLOPT_URL, url);
@@ -394,6 +395,6 @@ enum kd_code kd_http_do(struct kd_http *http, const struct kd_http_request *requ
     enum kd_code code = kd_http_follow(http, &x, &url);
     if (code != KD_OK || kd_http_class(ret->status) == KD_OK)
         return code;
-    return kd_fail(err, kd_http_class(ret->status), ret->status, "%s %.*s: the server answered %d", kd_http_words[request->method],
+    return kd_fail(err, kd_http_class(ret->status), 0, "%s %.*s: the server answered %d", kd_http_words[request->method],
                    KD_ARG(kd_url_told(request->url)), ret->status);
 }

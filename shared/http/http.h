@@ -41,6 +41,7 @@ struct kd_http_headers {
 /** What came back. Also filled where kd_http_do failed with the class of a status, so that the body can be read then too. */
 struct kd_http_response {
     int status;         /* 0: nothing came back */
+    bool elsewhere;     /* after a redirect: another host, port or scheme than the URL's answered */
     struct kd_buf body; /* owned; whole unless a sink took it; for status >= 400 always here */
     uint64_t from;      /* where the body begins in the content: of Content-Range with status 206, else 0 */
     struct kd_buf raw;  /* owned; the last response's header lines, for kd_http_header */

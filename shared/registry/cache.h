@@ -10,8 +10,10 @@
 
 #include <limits.h>
 
+enum { KD_CACHE_DIRECTORY_MAX = PATH_MAX - 96 /* bytes: a digest fits behind it */ };
+
 struct kd_cache {
-    char directory[PATH_MAX];
+    char directory[KD_CACHE_DIRECTORY_MAX];
     int64_t limit_bytes; /* what kd_cache_trim leaves at most, but for what is in use */
 };
 
@@ -40,20 +42,21 @@ KD_MUST_CHECK enum kd_code kd_cache_find(const struct kd_cache *cache, const str
 /** Lets go of it. For KD_AUTO. */
 void kd_cache_entry_close(struct kd_cache_entry *entry);
 
-/** Begins or continues to fetch content of that size; waits while another process does. KD_EXISTS: meanwhile it is there (find it). */
-KD_MUST_CHECK enum kd_code kd_cache_begin(const struct kd_cache *cache, const struct kd_digest *digest, uint64_t size,
+/** Begins or continues to fetch content of at most max bytes; waits while another process does. KD_EXISTS: meanwhile it is there (find it). */
+KD_MUST_CHECK enum kd_code kd_cache_begin(const struct kd_cache *cache, const struct kd_digest *digest, uint64_t max,
                                           struct kd_cache_part **ret, struct kd_err *err);
 
 /** How many bytes are there already. */
 uint64_t kd_cache_have(const struct kd_cache_part *part);
 
-/** Appends. KD_TOO_LARGE: more than the announced size; KD_UNAVAILABLE: the disk is full or failing. */
+/** Appends. KD_TOO_LARGE: more than max; KD_UNAVAILABLE: the disk is full or failing. */
 KD_MUST_CHECK enum kd_code kd_cache_add(struct kd_cache_part *part, struct kd_str bytes, struct kd_err *err);
 
 /** Forgets what is there, to begin again at byte 0. */
 KD_MUST_CHECK enum kd_code kd_cache_restart(struct kd_cache_part *part, struct kd_err *err);
 
-/** Checks size and digest and gives the content its name. KD_INVALID: they are wrong; what was there is forgotten. */
+/** Checks the digest and gives the content its name. KD_INVALID: it is wrong; what was there is
+ *  forgotten. The part can only be closed then. */
 KD_MUST_CHECK enum kd_code kd_cache_commit(struct kd_cache_part *part, struct kd_err *err);
 
 /** Ends with or without a commit; without one the bytes stay for the next time. Takes NULL, returns NULL. */

@@ -39,8 +39,8 @@ KD_MUST_CHECK enum kd_code kd_registry_resolve(const struct kd_registry_access *
  *  where it stopped, also in another process after a crash. *ret must be closed by kd_cache_entry_close. Fails as
  *  kd_registry_resolve; KD_TOO_LARGE: more than KD_CHART_BYTES_MAX; KD_INVALID: the bytes do not have that digest. */
 KD_MUST_CHECK enum kd_code kd_registry_fetch(const struct kd_registry_access *access, const struct kd_chart_name *chart,
-                                             const struct kd_digest *digest, struct kd_cache *cache, struct kd_cache_entry *ret,
-                                             struct kd_err *err);
+                                             const struct kd_digest *digest, const struct kd_cache *cache,
+                                             struct kd_cache_entry *ret, struct kd_err *err);
 
 /** HOST[:PORT] of a root, borrowed from it; {NULL, 0} if it has none. */
 struct kd_str kd_registry_host(struct kd_str root);
