@@ -6,6 +6,7 @@
 #define AG_WORKLOAD_PLAN_H
 
 #include "shared/base/arena.h"
+#include "shared/base/buf.h"
 #include "shared/base/err.h"
 
 enum {
@@ -73,7 +74,7 @@ struct ag_container {
     struct kd_str image; /* with registry host */
     bool always_pull;
     bool never_pull;
-    struct kd_str body; /* for libpod's containers/create */
+    struct kd_str body; /* for libpod's containers/create; its last member is "labels" */
     struct ag_probe probes[AG_PROBE_KIND_COUNT];
 };
 
@@ -88,6 +89,7 @@ enum ag_restart { AG_RESTART_ALWAYS, AG_RESTART_ON_FAILURE, AG_RESTART_NEVER };
     X(NONE, "")                                                                                                                    \
     X(PRE_INSTALL, "pre-install") X(POST_INSTALL, "post-install") X(PRE_UPGRADE, "pre-upgrade") X(POST_UPGRADE, "post-upgrade")
 #define AG_HOOK_AS_ENUM(id, word) AG_HOOK_##id,
+#define AG_HOOK_AS_WORD(id, word) [AG_HOOK_##id] = word,
 enum ag_hook { AG_HOOKS(AG_HOOK_AS_ENUM) AG_HOOK_COUNT };
 
 /** One pod: one replica of a workload. Without init containers and with one container it is a plain container in Podman. */
