@@ -14,7 +14,8 @@ def release_of(deployment, application):
 
 
 def caller_target(deployment=NAME):
-    return f'caller.target=http://{release_of(deployment, "web")}:{charts.PORT}/'
+    """The name of the Service that `caller` shall call."""
+    return f'caller.target={release_of(deployment, "web")}'
 
 
 class Story:

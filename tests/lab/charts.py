@@ -20,6 +20,7 @@ data:
   greeting: {greeting}
 """
 
+# `timeout`, because wget's own -T ends busybox-static by a segmentation fault.
 _CALLER = """apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -40,7 +41,7 @@ spec:
           args:
             - |
               while :; do
-                if wget -q -T 2 -O /tmp/got "$TARGET"; then
+                if timeout 2 wget -q -O /tmp/got "http://$TARGET:{{ .Values.port }}/"; then
                   { printf '%s: ' "$GREETING"; cat /tmp/got; } > /tmp/page
                   mv /tmp/page /www/index.html
                 fi
@@ -98,7 +99,7 @@ class Charts:
         (folder / 'templates').mkdir(parents=True, exist_ok=True)
         (folder / 'Chart.yaml').write_text('apiVersion: v2\nname: caller\nversion: 0.0.0\nappVersion: v0\n')
         (folder / 'values.yaml').write_text(f'image: {{repository: {self.image}, tag: ""}}\nport: {PORT}\nnodePort: {NODE_PORT}\n'
-                                            f'target: http://web:{PORT}/\n')
+                                            f'target: web\n')
         for name, text in {'deployment': _CALLER, 'service': _CALLER_SERVICE,
                            'settings': _SETTINGS.format(greeting='caller got')}.items():
             (folder / 'templates' / f'{name}.yaml').write_text(text)

@@ -11,7 +11,7 @@ from . import tools
 
 BUSYBOX = pathlib.Path('/usr/bin/busybox')
 APPLETS = ['sh', 'httpd', 'wget', 'cat', 'sleep', 'mv', 'echo', 'env', 'ls', 'mkdir', 'rm', 'true', 'false', 'nslookup', 'nc', 'id',
-           'test', 'hostname', 'kill', 'date', 'touch', 'printf', 'seq', 'head', 'stat']
+           'test', 'hostname', 'kill', 'date', 'touch', 'printf', 'seq', 'head', 'stat', 'awk', 'grep', 'sed', 'timeout']
 MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 CONFIG = 'application/vnd.oci.image.config.v1+json'
 LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip'
