@@ -46,7 +46,7 @@ void *kd_map_get(const struct kd_map *map, struct kd_str key)
 
 static bool kd_map_resize(struct kd_map *map, size_t cap)
 {
-    struct kd_map bigger = { .value_size = map->value_size, .cap = cap, .n = map->n };
+    struct kd_map bigger = { .value_size = map->value_size, .cap = cap, .n = map->n, .used = map->n };
     bigger.slots = calloc(cap, sizeof *bigger.slots);
     bigger.values = calloc(cap, map->value_size);
     if (!bigger.slots || !bigger.values) {
@@ -67,10 +67,12 @@ static bool kd_map_resize(struct kd_map *map, size_t cap)
     return true;
 }
 
-/** Live entries and tombstones; a table that is full of them is made anew. */
-static bool kd_map_is_full(const struct kd_map *map)
+/** Room for one more: a table that is full of entries grows, one that is full of tombstones is made anew. */
+static bool kd_map_has_room(struct kd_map *map)
 {
-    return (map->n + 1) * 4 > map->cap * 3;
+    if ((map->used + 1) * 4 <= map->cap * 3)
+        return true;
+    return kd_map_resize(map, map->cap == 0 ? KD_MAP_FIRST : map->n * 2 < map->cap ? map->cap : map->cap * 2);
 }
 
 void *kd_map_put(struct kd_map *map, struct kd_str key)
@@ -78,7 +80,7 @@ void *kd_map_put(struct kd_map *map, struct kd_str key)
     void *known = kd_map_get(map, key);
     if (known)
         return known;
-    if (kd_map_is_full(map) && !kd_map_resize(map, map->cap ? map->cap * 2 : KD_MAP_FIRST))
+    if (!kd_map_has_room(map))
         return NULL;
     uint64_t hash = kd_hash_text(key);
     size_t at = kd_map_find(map, key, hash);
@@ -87,8 +89,10 @@ void *kd_map_put(struct kd_map *map, struct kd_str key)
         free(copy);
         return NULL;
     }
-    memcpy(copy, key.p, key.n);
+    if (key.n)
+        memcpy(copy, key.p, key.n);
     copy[key.n] = '\0';
+    map->used += !map->slots[at].dead;
     map->slots[at] = (struct kd_map_slot){ .key = copy, .n = key.n, .hash = hash };
     memset(map->values + at * map->value_size, 0, map->value_size);
     map->n++;

@@ -7,7 +7,8 @@
 struct kd_map {
     struct kd_map_slot *slots; /* owned */
     char *values;              /* owned, value_size bytes per slot */
-    size_t n, cap, value_size; /* cap is a power of two */
+    size_t n, used;            /* entries; entries and tombstones */
+    size_t cap, value_size;    /* slots, a power of two; bytes */
 };
 
 #define KD_MAP(size)                                                                                                               \
