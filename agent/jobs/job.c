@@ -13,7 +13,6 @@ enum {
     AG_SKIPPED_MAX = 2000,                 /* objects of one rendering */
     AG_RELEASE_MAX = 53,
     AG_NAMESPACE_MAX = 63,
-    AG_TEXT_MAX = 512,
     AG_URL_MAX = 2048, /* bytes */
 };
 
@@ -77,21 +76,21 @@ static const struct kd_json_field request_rows[] = {
 static const struct kd_json_shape request_shape = KD_SHAPE(struct ag_job_request, request_rows, "request", .strict = true);
 
 static const struct kd_json_field skipped_rows[] = {
-    F_TEXT(struct ag_job_skipped, kind, "kind", .max = AG_TEXT_MAX),
-    F_TEXT(struct ag_job_skipped, name, "name", .max = AG_TEXT_MAX),
-    F_TEXT(struct ag_job_skipped, reason, "reason", .max = AG_TEXT_MAX),
+    F_TEXT(struct ag_job_skipped, kind, "kind", .max = AG_JOB_TEXT_MAX),
+    F_TEXT(struct ag_job_skipped, name, "name", .max = AG_JOB_TEXT_MAX),
+    F_TEXT(struct ag_job_skipped, reason, "reason", .max = AG_JOB_TEXT_MAX),
 };
 static const struct kd_json_shape skipped_shape = KD_SHAPE(struct ag_job_skipped, skipped_rows, "skipped object");
 
 static const struct kd_json_field found_rows[] = {
-    F_TEXT(struct ag_job_found, uid, "uid", .max = AG_TEXT_MAX),
-    F_TEXT(struct ag_job_found, deployment, "deployment", .max = AG_TEXT_MAX),
-    F_TEXT(struct ag_job_found, app, "app", .max = AG_TEXT_MAX),
-    F_TEXT(struct ag_job_found, namespace, "namespace", .max = AG_TEXT_MAX),
-    F_TEXT(struct ag_job_found, release, "release", .max = AG_TEXT_MAX),
+    F_TEXT(struct ag_job_found, uid, "uid", .max = AG_JOB_TEXT_MAX),
+    F_TEXT(struct ag_job_found, deployment, "deployment", .max = AG_JOB_TEXT_MAX),
+    F_TEXT(struct ag_job_found, app, "app", .max = AG_JOB_TEXT_MAX),
+    F_TEXT(struct ag_job_found, namespace, "namespace", .max = AG_JOB_TEXT_MAX),
+    F_TEXT(struct ag_job_found, release, "release", .max = AG_JOB_TEXT_MAX),
     F_TEXT(struct ag_job_found, key, "key", .max = KD_DIGEST_HEX),
     F_WORD(struct ag_job_found, state, ag_founds, "state", .required = true, .unknown = AG_FOUND_UNKNOWN),
-    F_TEXT(struct ag_job_found, message, "message", .max = AG_TEXT_MAX),
+    F_TEXT(struct ag_job_found, message, "message", .max = AG_JOB_TEXT_MAX),
     F_COUNT(struct ag_job_found, ready, "ready"),
     F_COUNT(struct ag_job_found, total, "total"),
     F_LIST(struct ag_job_found, skipped, &skipped_shape, "skipped", .max = AG_SKIPPED_MAX),
@@ -107,7 +106,7 @@ static const struct kd_json_field error_rows[] = {
       .words = ag_codes,
       .word_count = KD_CODE_COUNT,
       .unknown = KD_INTERNAL },
-    { .name = "message", .kind = KD_JSON_TEXT, .at = IN_ERROR(message), .max = AG_TEXT_MAX },
+    { .name = "message", .kind = KD_JSON_TEXT, .at = IN_ERROR(message), .max = AG_JOB_TEXT_MAX },
 };
 static const struct kd_json_shape error_shape = {
     .what = "error", .size = sizeof(((struct ag_job_result *)0)->error), .fields = error_rows, .count = KD_COUNT(error_rows)

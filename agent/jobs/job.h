@@ -21,6 +21,7 @@ enum {
     AG_JOB_REQUEST_MAX = 24 * 1024 * 1024, /* bytes: an application's values (4 MB each) as JSON text */
     AG_JOB_RESULT_MAX = 1024 * 1024,       /* bytes */
     AG_JOB_APPS_MAX = 512,                 /* applications in one observe */
+    AG_JOB_TEXT_MAX = 512,                 /* bytes of a message, a kind, a name, a reason in a result */
 };
 
 struct ag_job_chart {
