@@ -78,6 +78,7 @@ static void ag_body_labels(struct ag_potter *p, struct kd_buf *out)
         ag_body_text(out, labels[i].key, labels[i].value);
     if (p->pod->hooks)
         ag_body_text(out, "kedge.hook", KD_STR("yes"));
+    ag_body_text(out, "kedge.grace", ag_build_printf(p->b, "%" PRIu64, p->pod->grace_s));
     ag_body_text(out, "kedge.ordinal", ag_build_printf(p->b, "%" PRIu64, p->ordinal));
     kd_buf_add_char(out, '}');
 }

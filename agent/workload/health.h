@@ -12,6 +12,7 @@ struct ag_seen {
     struct kd_str uid, deployment, app, namespace, release, object, hash;
     uint64_t ordinal;
     uint64_t attempt; /* of a Job: 0 for the first one */
+    uint64_t grace_s; /* how long it may take to stop */
     enum ag_seen_state state;
     int64_t exit_code; /* where ended */
     bool out_of_memory;

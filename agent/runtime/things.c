@@ -1,0 +1,104 @@
+/** Things: what Podman stops and removes as one. */
+#include "agent/runtime/things.h"
+
+#include "shared/base/own.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { AG_REMOVERS_MAX = 8 /* threads */ };
+
+static struct ag_thing *ag_thing_named(const struct ag_things *things, struct kd_str name, bool is_pod)
+{
+    for (size_t i = 0; i < things->n; i++)
+        if (things->v[i].is_pod == is_pod && kd_str_eq(things->v[i].name, name))
+            return &things->v[i];
+    return NULL;
+}
+
+enum kd_code ag_things_of(const struct ag_seens *seen, struct kd_arena *arena, struct ag_things *ret, struct kd_err *err)
+{
+    struct ag_things things = { kd_arena_alloc(arena, (seen->n + 1) * sizeof(struct ag_thing)), 0 };
+    if (!things.v)
+        return kd_fail(err, KD_TOO_LARGE, 0, "there are more containers than memory for their list");
+    for (size_t i = 0; i < seen->n; i++) {
+        const struct ag_seen *one = &seen->v[i];
+        bool is_pod = one->pod_name.n > 0;
+        struct kd_str name = is_pod ? one->pod_name : one->name;
+        struct ag_thing *thing = ag_thing_named(&things, name, is_pod);
+        if (!thing) {
+            thing = &things.v[things.n++];
+            *thing = (struct ag_thing){ name,     is_pod,         false,       one->hook,    one->uid,     one->deployment,
+                                        one->app, one->namespace, one->object, one->ordinal, one->grace_s, false };
+        }
+        thing->publishes |= one->publishes;
+    }
+    *ret = things;
+    return KD_OK;
+}
+
+enum kd_code ag_thing_remove(struct ag_libpod *pod, const struct ag_thing *thing, struct kd_err *err)
+{
+    return thing->is_pod ? ag_libpod_remove_pod(pod, thing->name, thing->grace_s, err)
+                         : ag_libpod_remove_container(pod, thing->name, thing->grace_s, err);
+}
+
+/** What the threads share: each takes the next thing. */
+struct ag_removal {
+    const struct ag_host *host;
+    const struct ag_things *things;
+    atomic_size_t next;
+    pthread_mutex_t lock; /* of what follows */
+    enum kd_code code;
+    struct kd_err err;
+};
+
+static void ag_removal_note(struct ag_removal *r, enum kd_code code, const struct kd_err *err)
+{
+    (void)pthread_mutex_lock(&r->lock);
+    if (code != KD_OK && r->code == KD_OK) {
+        r->code = code;
+        r->err = *err;
+    }
+    (void)pthread_mutex_unlock(&r->lock);
+}
+
+static void ag_removal_run(struct ag_removal *r, struct ag_libpod *pod)
+{
+    for (size_t i = atomic_fetch_add(&r->next, 1); i < r->things->n; i = atomic_fetch_add(&r->next, 1)) {
+        struct kd_err err = { KD_OK, 0, "", "" };
+        if (r->things->v[i].doomed)
+            ag_removal_note(r, ag_thing_remove(pod, &r->things->v[i], &err), &err);
+    }
+}
+
+static void *ag_removal_thread(void *ctx)
+{
+    struct ag_removal *r = ctx;
+    KD_AUTO(ag_libpod_closep) struct ag_libpod *pod = NULL;
+    struct kd_err err = { KD_OK, 0, "", "" };
+    enum kd_code code = ag_libpod_open(r->host, &pod, &err);
+    if (code == KD_OK)
+        ag_removal_run(r, pod);
+    else
+        ag_removal_note(r, code, &err);
+    return NULL;
+}
+
+enum kd_code ag_things_remove(const struct ag_host *host, struct ag_libpod *pod, const struct ag_things *things, struct kd_err *err)
+{
+    struct ag_removal removal = { .host = host, .things = things, .lock = PTHREAD_MUTEX_INITIALIZER };
+    pthread_t threads[AG_REMOVERS_MAX];
+    size_t doomed = 0, started = 0;
+    for (size_t i = 0; i < things->n; i++)
+        doomed += things->v[i].doomed;
+    while (started + 1 < doomed && started < AG_REMOVERS_MAX &&
+           pthread_create(&threads[started], NULL, ag_removal_thread, &removal) == 0)
+        started++;
+    ag_removal_run(&removal, pod); /* this thread is one of them */
+    for (size_t i = 0; i < started; i++)
+        (void)pthread_join(threads[i], NULL);
+    if (removal.code != KD_OK && err)
+        *err = removal.err;
+    return removal.code;
+}
