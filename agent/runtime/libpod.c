@@ -401,6 +401,30 @@ enum kd_code ag_libpod_start(struct ag_libpod *pod, struct kd_str name, struct k
                    err);
 }
 
+struct ag_pod_inspected {
+    struct kd_str infra;
+};
+static const struct kd_json_field pod_rows[] = {
+    { .name = "InfraContainerID", .kind = KD_JSON_TEXT, .at = offsetof(struct ag_pod_inspected, infra) },
+};
+static const struct kd_json_shape pod_shape = { "pod", sizeof(struct ag_pod_inspected), pod_rows, KD_COUNT(pod_rows), false, NULL };
+
+void ag_libpod_explain(struct ag_libpod *pod, struct kd_str pod_name, struct kd_err *err)
+{
+    KD_AUTO(kd_http_response_clear) struct kd_http_response answer = { 0 };
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(AG_ANSWER_MAX);
+    struct ag_pod_inspected found = { { NULL, 0 } };
+    struct kd_err why = { KD_OK, 0, "", "" };
+    enum kd_code code = ag_call(pod, ag_url(pod, "pods/", pod_name, "/json"), &(struct ag_call){ .method = KD_HTTP_GET }, &answer,
+                                NULL);
+    if (code == KD_OK)
+        code = kd_json_decode(&pod_shape, kd_buf_str(&answer.body), &arena, &found, NULL);
+    if (code != KD_OK || !found.infra.n)
+        return;
+    if (ag_do(pod, KD_HTTP_POST, ag_url(pod, "containers/", found.infra, "/start"), NO_BODY, &why) != KD_OK && err)
+        *err = why;
+}
+
 enum kd_code ag_libpod_wait(struct ag_libpod *pod, struct kd_str name, int64_t *ret_exit_code, struct kd_err *err)
 {
     KD_AUTO(kd_http_response_clear) struct kd_http_response answer = { 0 };

@@ -31,6 +31,10 @@ KD_MUST_CHECK enum kd_code ag_libpod_create_container(struct ag_libpod *pod, str
                                                       struct kd_err *err);
 KD_MUST_CHECK enum kd_code ag_libpod_create_pod(struct ag_libpod *pod, struct kd_str name, struct kd_str body, struct kd_err *err);
 
+/** Podman's message where a container of a pod does not start hides why the pod itself does not (a busy port). Starts the pod's own
+ *  container alone; where that fails, *err becomes its reason. */
+void ag_libpod_explain(struct ag_libpod *pod, struct kd_str pod_name, struct kd_err *err);
+
 KD_MUST_CHECK enum kd_code ag_libpod_start(struct ag_libpod *pod, struct kd_str name, struct kd_err *err);
 
 /** Waits until the container has ended. */

@@ -176,6 +176,8 @@ enum kd_code ag_pod_make_new(struct ag_libpod *libpod, const struct ag_plan *pla
     enum kd_code code = ag_files_make(plan, pod, true, err);
     if (code == KD_OK) {
         code = ag_create_and_start(libpod, pod, attempt, err);
+        if (code != KD_OK && pod->name.n)
+            ag_libpod_explain(libpod, pod->name, err);
         if (code != KD_OK && code != KD_EXISTS)                   /* where the name is taken, it is somebody else's */
             (void)(ag_pod_remove(libpod, pod, 0, NULL) == KD_OK); /* else the next attempt removes it */
     }
