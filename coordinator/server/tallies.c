@@ -62,7 +62,7 @@ static struct co_share co_share_now(struct co_work *work, struct kd_str uid, str
                               presence.state != KD_PRESENCE_ONLINE };
 }
 
-void co_tally(struct co_work *work, struct kd_str uid, struct kd_str cluster)
+static void co_tally_update(struct co_work *work, struct kd_str uid, struct kd_str cluster)
 {
     struct kd_key key = CO_KEY3(work->project, uid, cluster);
     struct kd_str text = CO_NONE;
@@ -81,6 +81,16 @@ void co_tally(struct co_work *work, struct kd_str uid, struct kd_str cluster)
     else
         (void)kd_txn_del(work->status, CO_S_CLASS, kd_key_str(&key));
     co_rollout_view_dirty(work, uid);
+}
+
+/** In memory of its own: a deployment may be on very many clusters. */
+void co_tally(struct co_work *work, struct kd_str uid, struct kd_str cluster)
+{
+    struct kd_arena arena = KD_ARENA(CO_MESSAGE_MEMORY), *outer = work->arena;
+    work->arena = &arena;
+    co_tally_update(work, uid, cluster);
+    work->arena = outer;
+    kd_arena_clear(&arena);
 }
 
 void co_tally_cluster(struct co_work *work, struct kd_str cluster)

@@ -144,7 +144,7 @@ static const struct kd_json_field kd_status_skipped_fields[] = {
     F_TEXT(T, name, "name", .max = 253),
     F_TEXT(T, reason, "reason", .max = KD_REASON_MAX),
 };
-static const struct kd_json_shape kd_status_skipped_shape = KD_SHAPE(T, kd_status_skipped_fields, "a skipped object");
+const struct kd_json_shape kd_status_skipped_shape = KD_SHAPE(T, kd_status_skipped_fields, "a skipped object");
 #undef T
 
 #define T struct kd_status_app
@@ -158,7 +158,7 @@ static const struct kd_json_field kd_status_app_fields[] = {
     F_COUNT(T, total, "total", .required = true),
     F_COUNT(T, age_s, "age_s", .required = true),
 };
-static const struct kd_json_shape kd_status_app_shape = KD_SHAPE(T, kd_status_app_fields, "an application's status");
+const struct kd_json_shape kd_status_app_shape = KD_SHAPE(T, kd_status_app_fields, "an application's status");
 #undef T
 
 #define T struct kd_status
@@ -175,6 +175,12 @@ static const struct kd_json_field kd_status_fields[] = {
     F_LIST(T, apps, &kd_status_app_shape, "apps", .required = true, .max = KD_PACKAGE_APPS_MAX),
     F_LIST(T, skipped, &kd_status_skipped_shape, "skipped", .max = 1000),
 };
+static const struct kd_json_field kd_status_name_fields[] = {
+    F_TEXT(T, uid, "uid", .required = true, IS_UID),
+    F_TEXT(T, session, "session", .required = true, IS_RANDOM),
+    F_COUNT(T, sequence, "sequence", .required = true),
+};
+const struct kd_json_shape kd_status_name_shape = KD_SHAPE(T, kd_status_name_fields, "a status");
 const struct kd_json_shape kd_status_shape = KD_SHAPE(T, kd_status_fields, "a status");
 #undef T
 
@@ -248,6 +254,7 @@ const struct kd_json_shape kd_coordinator_shape = KD_SHAPE(T, kd_coordinator_fie
 static const struct kd_json_field kd_marker_fields[] = {
     F_COUNT(T, epoch, "epoch", .required = true),
     F_COUNT(T, position, "position", .required = true),
+    F_TEXT(T, probe, "probe", IS_RANDOM),
 };
 const struct kd_json_shape kd_marker_shape = KD_SHAPE(T, kd_marker_fields, "a marker");
 #undef T

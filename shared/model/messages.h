@@ -148,7 +148,9 @@ struct kd_status {
         size_t n;
     } skipped;
 };
-extern const struct kd_json_shape kd_status_shape;
+extern const struct kd_json_shape kd_status_shape, kd_status_app_shape, kd_status_skipped_shape;
+/** Only what says whose status it is (uid, session, sequence), for the answer to one that cannot be read as a whole. */
+extern const struct kd_json_shape kd_status_name_shape;
 
 enum kd_presence { KD_PRESENCE_UNKNOWN, KD_PRESENCE_ONLINE, KD_PRESENCE_OFFLINE, KD_PRESENCE_LEFT, KD_PRESENCE_COUNT };
 extern const char *const kd_presence_words[KD_PRESENCE_COUNT];
@@ -200,8 +202,10 @@ struct kd_coordinator {
 };
 extern const struct kd_json_shape kd_coordinator_shape;
 
+/** Retained by the coordinator for itself; not retained and with a probe, it asks whether everything before it was heard. */
 struct kd_marker {
     uint64_t epoch, position;
+    struct kd_str probe;
 };
 extern const struct kd_json_shape kd_marker_shape;
 

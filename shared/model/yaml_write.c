@@ -9,7 +9,10 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-enum { KD_PLAIN_MAX = 200 /* bytes of a text that may stand without quotes */ };
+enum {
+    KD_PLAIN_MAX = 200, /* bytes of a text that may stand without quotes */
+    KD_KEY_MAX = 128,   /* bytes of a key without a mark: readers look for the colon within 1024 characters, escapes included */
+};
 
 static void kd_cjsonp(cJSON **json)
 {
@@ -130,6 +133,23 @@ static void kd_write_text(struct kd_str text, int depth, struct kd_buf *out)
         kd_write_quoted(text, out);
 }
 
+/** A key stands on one line; a long one needs a mark before it. */
+static void kd_write_key(struct kd_str key, int depth, struct kd_buf *out)
+{
+    bool is_long = key.n > KD_KEY_MAX;
+    if (is_long)
+        kd_buf_add(out, KD_STR("? "));
+    if (kd_is_plain(key))
+        kd_buf_add(out, key);
+    else
+        kd_write_quoted(key, out);
+    if (is_long) {
+        kd_buf_add_char(out, '\n');
+        kd_indent(out, depth);
+    }
+    kd_buf_add_char(out, ':');
+}
+
 static void kd_write_scalar(const cJSON *item, int depth, struct kd_buf *out)
 {
     if (cJSON_IsString(item))
@@ -151,10 +171,8 @@ static void kd_write_value(const cJSON *item, int depth, struct kd_buf *out)
             kd_indent(out, depth);
         if (list)
             kd_buf_add(out, KD_STR("- "));
-        else {
-            kd_write_text(kd_str(one->string), depth, out);
-            kd_buf_add_char(out, ':');
-        }
+        else
+            kd_write_key(kd_str(one->string), depth, out);
         if (!list && inner) {
             int below = cJSON_IsArray(one) ? depth : depth + 1; /* kubectl does not indent a map's lists */
             kd_buf_add_char(out, '\n');
