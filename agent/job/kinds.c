@@ -6,65 +6,65 @@
 
 enum { AG_RENDERING_MIN_AGE_S = 86400 /* a rendering that nobody names any more stays for a day: a rollback may want it */ };
 
-typedef enum kd_code ag_kind_work(struct ag_work *work, struct ag_runtime_found *found, struct kd_err *err);
+typedef enum kd_code ag_kind_work(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err);
 
-static enum kd_code ag_prepare(struct ag_work *work, struct ag_runtime_found *found, struct kd_err *err)
+static enum kd_code ag_prepare(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err)
 {
-    const struct ag_job_app *app = &work->request->apps.v[0];
+    const struct ag_job_app *app = &task->request->apps.v[0];
     struct ag_kept kept;
     if (!app->key.n || !app->name.n || !app->release.n || app->release.p[0] == '-')
         return kd_fail(err, KD_INVALID, 0, "prepare needs an application's name, release and key");
-    enum kd_code code = ag_render(work, app, &kept, err);
+    enum kd_code code = ag_render(task, app, &kept, err);
     if (code != KD_OK)
         return code;
     const struct ag_runtime_app with = { app, kept.documents };
-    return work->runtime->prepare(&work->host, &with, found, err);
+    return task->runtime->prepare(&task->host, &with, found, err);
 }
 
-static enum kd_code ag_apply(struct ag_work *work, struct ag_runtime_found *found, struct kd_err *err)
+static enum kd_code ag_apply(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err)
 {
-    const struct ag_job_app *app = &work->request->apps.v[0];
+    const struct ag_job_app *app = &task->request->apps.v[0];
     struct ag_kept kept;
-    enum kd_code code = ag_kept_read(work->rendering, app->key, work->arena, &kept, err);
+    enum kd_code code = ag_kept_read(task->rendering, app->key, task->arena, &kept, err);
     if (code != KD_OK)
         return code;
     const struct ag_runtime_app with = { app, kept.documents };
-    return work->runtime->apply(&work->host, &with, found, err);
+    return task->runtime->apply(&task->host, &with, found, err);
 }
 
-static enum kd_code ag_remove(struct ag_work *work, struct ag_runtime_found *found, struct kd_err *err)
+static enum kd_code ag_remove(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err)
 {
     (void)found;
-    return work->runtime->remove(&work->host, &work->request->apps.v[0], err);
+    return task->runtime->remove(&task->host, &task->request->apps.v[0], err);
 }
 
 static enum kd_code ag_rendering(void *ctx, const struct ag_job_app *app, struct kd_arena *arena, struct kd_strs *ret,
                                  struct kd_err *err)
 {
-    const struct ag_work *work = ctx;
+    const struct ag_task *task = ctx;
     struct ag_kept kept;
-    enum kd_code code = ag_kept_read(work->rendering, app->key, arena, &kept, err);
+    enum kd_code code = ag_kept_read(task->rendering, app->key, arena, &kept, err);
     if (code == KD_OK)
         *ret = kept.documents;
     return code;
 }
 
 /** The request names all applications that the agent knows: renderings of others are old. */
-static void ag_forget_old(const struct ag_work *work)
+static void ag_forget_old(const struct ag_task *task)
 {
-    struct kd_strs keys = { kd_arena_alloc(work->arena, work->request->apps.n * sizeof(struct kd_str)), 0 };
-    for (size_t i = 0; keys.v && i < work->request->apps.n; i++)
-        keys.v[keys.n++] = work->request->apps.v[i].key;
+    struct kd_strs keys = { kd_arena_alloc(task->arena, task->request->apps.n * sizeof(struct kd_str)), 0 };
+    for (size_t i = 0; keys.v && i < task->request->apps.n; i++)
+        keys.v[keys.n++] = task->request->apps.v[i].key;
     if (keys.v)
-        ag_kept_sweep(work->rendering, keys, AG_RENDERING_MIN_AGE_S);
+        ag_kept_sweep(task->rendering, keys, AG_RENDERING_MIN_AGE_S);
 }
 
-static enum kd_code ag_observe(struct ag_work *work, struct ag_runtime_found *found, struct kd_err *err)
+static enum kd_code ag_observe(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err)
 {
-    enum kd_code code = work->runtime->observe(&work->host, work->request->apps.v, work->request->apps.n, ag_rendering, work, found,
+    enum kd_code code = task->runtime->observe(&task->host, task->request->apps.v, task->request->apps.n, ag_rendering, task, found,
                                                err);
     if (code == KD_OK)
-        ag_forget_old(work);
+        ag_forget_old(task);
     return code;
 }
 
@@ -98,24 +98,24 @@ static void ag_fit(struct ag_job_result *result)
     }
 }
 
-void ag_kind_run(struct ag_work *work, struct ag_job_result *ret)
+void ag_kind_run(struct ag_task *task, struct ag_job_result *ret)
 {
     struct kd_err err = { 0 };
-    struct ag_runtime_found found = { .arena = work->arena };
-    size_t n = work->request->apps.n;
-    int kind = work->request->kind;
+    struct ag_runtime_found found = { .arena = task->arena };
+    size_t n = task->request->apps.n;
+    int kind = task->request->kind;
     enum kd_code code = KD_OK;
     if (n < ag_kinds[kind].least || n > ag_kinds[kind].most)
         code = kd_fail(&err, KD_INVALID, 0, "%s takes %zu to %zu applications", ag_job_kind_word((enum ag_job_kind)kind),
                        ag_kinds[kind].least, ag_kinds[kind].most);
     if (code == KD_OK)
-        code = ag_kinds[kind].work(work, &found, &err);
+        code = ag_kinds[kind].work(task, &found, &err);
     *ret = (struct ag_job_result){ .ok = code == KD_OK };
     ret->found.v = found.rows.v;
     ret->found.n = found.rows.n;
     if (code != KD_OK) {
         ret->error.code = (int)code;
-        ret->error.message = kd_arena_copy(work->arena, kd_str(err.story));
+        ret->error.message = kd_arena_copy(task->arena, kd_str(err.story));
     }
     ag_fit(ret);
 }

@@ -2,9 +2,9 @@
 #ifndef AG_JOB_KINDS_H
 #define AG_JOB_KINDS_H
 
-#include "agent/job/work.h"
+#include "agent/job/task.h"
 
-/** Does what the request asks for and fills *ret (rows and texts lie in the work's arena, or live as long as the program). */
-void ag_kind_run(struct ag_work *work, struct ag_job_result *ret);
+/** Does what the request asks for and fills *ret (rows and texts lie in the task's arena, or live as long as the program). */
+void ag_kind_run(struct ag_task *task, struct ag_job_result *ret);
 
 #endif

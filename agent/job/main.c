@@ -44,59 +44,59 @@ static void ag_say_failure(const struct kd_err *err, struct kd_buf *out)
 }
 
 /** How each registry is reached, for images. */
-static enum kd_code ag_read_registries(struct ag_work *work, struct kd_err *err)
+static enum kd_code ag_read_registries(struct ag_task *task, struct kd_err *err)
 {
-    const struct ag_settings *settings = work->settings;
+    const struct ag_settings *settings = task->settings;
     size_t n = settings->registries.n;
-    struct ag_registry_access *rows = kd_arena_alloc(work->arena, n * sizeof *rows);
+    struct ag_registry_access *rows = kd_arena_alloc(task->arena, n * sizeof *rows);
     enum kd_code code = rows ? KD_OK : kd_fail(err, KD_INTERNAL, 0, "out of memory");
     for (size_t i = 0; i < n && code == KD_OK; i++) {
         const struct ag_settings_registry *from = &settings->registries.v[i];
         rows[i] = (struct ag_registry_access){ .host = from->host, .username = from->username, .plain_http = from->plain_http };
-        code = ag_secret_read(from->password_file, work->arena, &rows[i].password, err);
+        code = ag_secret_read(from->password_file, task->arena, &rows[i].password, err);
     }
-    work->host.registries.v = rows;
-    work->host.registries.n = code == KD_OK ? n : 0;
+    task->host.registries.v = rows;
+    task->host.registries.n = code == KD_OK ? n : 0;
     return code;
 }
 
-static enum kd_code ag_work_open(const struct ag_call *call, struct ag_work *work, struct kd_err *err)
+static enum kd_code ag_task_open(const struct ag_call *call, struct ag_task *task, struct kd_err *err)
 {
     static const char *const runtimes[] = { [AG_RUNTIME_PODMAN] = "podman" };
     const struct ag_settings *settings = call->settings;
     const struct {
         char *ret;
         const char *below;
-    } directories[] = { { work->rendering, "content/rendering" }, { work->blobs, "content/blobs" }, { work->files, "files" } };
-    work->settings = settings;
-    work->request = call->request;
-    work->private_directory = call->private_directory;
-    work->runtime = ag_runtime_of(kd_str(runtimes[settings->runtime]));
+    } directories[] = { { task->rendering, "content/rendering" }, { task->blobs, "content/blobs" }, { task->files, "files" } };
+    task->settings = settings;
+    task->request = call->request;
+    task->private_directory = call->private_directory;
+    task->runtime = ag_runtime_of(kd_str(runtimes[settings->runtime]));
     for (size_t i = 0; i < KD_COUNT(directories); i++)
         if (snprintf(directories[i].ret, AG_DIRECTORY_MAX, "%s/%s", settings->state_directory.p, directories[i].below) >=
             AG_DIRECTORY_MAX)
             return kd_fail(err, KD_INVALID, 0, "state.directory is too long");
-    work->host = (struct ag_host){ .project = call->request->project,
+    task->host = (struct ag_host){ .project = call->request->project,
                                    .node = settings->cluster,
                                    .socket = settings->podman_socket,
-                                   .files_dir = kd_str(work->files),
+                                   .files_dir = kd_str(task->files),
                                    .default_registry = settings->podman_default_registry,
                                    .deadline = call->deadline };
-    return ag_read_registries(work, err);
+    return ag_read_registries(task, err);
 }
 
 /** In the child. */
-static void ag_work_run(void *ctx, struct kd_buf *out)
+static void ag_task_run(void *ctx, struct kd_buf *out)
 {
-    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(AG_WORK_ARENA);
-    struct ag_work work = { .arena = &arena };
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(AG_TASK_ARENA);
+    struct ag_task task = { .arena = &arena };
     struct ag_job_result result = { .ok = false };
     struct kd_err err = { 0 };
-    if (ag_work_open(ctx, &work, &err) != KD_OK) {
+    if (ag_task_open(ctx, &task, &err) != KD_OK) {
         ag_say_failure(&err, out);
         return;
     }
-    ag_kind_run(&work, &result);
+    ag_kind_run(&task, &result);
     ag_say(&result, out);
 }
 
@@ -130,7 +130,7 @@ static enum kd_code ag_job_run(const struct ag_settings *settings, struct kd_buf
     int64_t limit_us = (int64_t)(request.deadline_ms > 86400000 ? 86400000 : request.deadline_ms) * 1000;
     int64_t margin_us = limit_us > 10 * AG_MARGIN_MS * 1000 ? AG_MARGIN_MS * 1000 : 0;
     struct ag_call call = { settings, &request, private.path, { begin_us + limit_us - margin_us } };
-    const struct ag_supervised supervised = { .work = ag_work_run,
+    const struct ag_supervised supervised = { .work = ag_task_run,
                                               .ctx = &call,
                                               .limit_us = limit_us,
                                               .data_bytes = settings->job_memory_bytes,
