@@ -22,8 +22,9 @@ enum {
 void ag_release_make(struct kd_str deployment, struct kd_str app, char ret[AG_RELEASE_MAX + 1])
 {
     char both[KD_NAME_MAX + KD_APP_NAME_MAX + 2];
-    int n = snprintf(both, sizeof both, "%.*s-%.*s", KD_ARG(deployment), KD_ARG(app));
-    struct kd_digest digest = kd_digest_of((struct kd_str){ both, (size_t)n });
+    int n = snprintf(both, sizeof both, "%.*s/%.*s", KD_ARG(deployment), KD_ARG(app));
+    struct kd_digest digest = kd_digest_of((struct kd_str){ both, (size_t)n }); /* a/b-c and a-b/c are two releases */
+    both[deployment.n] = '-';
     int head = n < AG_RELEASE_HEAD ? n : AG_RELEASE_HEAD;
     (void)snprintf(ret, AG_RELEASE_MAX + 1, "%.*s-%.8s", head, both, digest.text + 7);
 }

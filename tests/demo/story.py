@@ -10,7 +10,7 @@ LABEL = 'chain=demo'
 def release_of(deployment, application):
     """Helm's release name of an application (docs/architecture.md): what `helm create` makes the name of its Service."""
     both = f'{deployment}-{application}'
-    return f'{both[:44]}-{hashlib.sha256(both.encode()).hexdigest()[:8]}'
+    return f'{both[:44]}-{hashlib.sha256(f"{deployment}/{application}".encode()).hexdigest()[:8]}'
 
 
 def caller_target(deployment=NAME):
