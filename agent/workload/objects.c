@@ -293,7 +293,7 @@ void ag_objects_read(struct ag_build *b, struct kd_strs documents)
         qsort(b->objects.v, b->objects.n, sizeof *b->objects.v, ag_object_order);
 }
 
-void ag_objects_clear(struct ag_build *b)
+void ag_build_clear(struct ag_build *b)
 {
     for (size_t i = 0; i < b->tree_count; i++)
         cJSON_Delete(b->trees[i]);

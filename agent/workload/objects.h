@@ -76,7 +76,7 @@ void ag_objects_read(struct ag_build *b, struct kd_strs documents);
 bool ag_is_object_name(struct kd_str name);
 
 /** Frees the trees. */
-void ag_objects_clear(struct ag_build *b);
+void ag_build_clear(struct ag_build *b);
 
 /** The object of that role, namespace and name, or NULL. */
 struct ag_object *ag_objects_find(const struct ag_build *b, enum ag_role role, struct kd_str namespace, struct kd_str name);

@@ -50,7 +50,7 @@ enum kd_code ag_plan_make(const struct ag_plan_context *context, struct kd_strs 
                           struct ag_plan *ret, struct kd_err *err)
 {
     struct ag_plan plan = { 0 };
-    KD_AUTO(ag_objects_clear) struct ag_build b = { .context = context, .arena = arena, .err = err, .plan = &plan };
+    KD_AUTO(ag_build_clear) struct ag_build b = { .context = context, .arena = arena, .err = err, .plan = &plan };
     plan.network = ag_build_printf(&b, "kedge-%.*s", KD_ARG(context->project));
     plan.files_dir = ag_build_printf(&b, "%.*s/%.*s/%.*s/%.*s", KD_ARG(context->files_dir), KD_ARG(context->project),
                                      KD_ARG(context->deployment), KD_ARG(context->app));
