@@ -439,19 +439,27 @@ static void co_service_settle(struct co_work *work)
         co_kinds_recount(work);
 }
 
+static bool co_project_copy(struct kd_str project, struct kd_str *ret)
+{
+    char *copy = malloc(project.n + 1);
+    if (!copy)
+        return false;
+    memcpy(copy, project.p, project.n);
+    ret->p = copy;
+    ret->n = project.n;
+    return true;
+}
+
 enum kd_code co_service_open(const struct co_service_options *options, struct kd_store *spec, struct kd_store *status,
                              const struct co_service_ops *ops, void *ctx, struct co_service **ret, struct kd_err *err)
 {
     struct co_service *service = calloc(1, sizeof *service);
-    char *project = malloc(options->project.n + 1);
-    if (!service || !project) {
+    if (!service || !co_project_copy(options->project, &service->project)) {
         free(service);
-        free(project);
         return kd_fail(err, KD_INTERNAL, 0, "out of memory");
     }
-    memcpy(project, options->project.p, options->project.n);
     service->options = *options;
-    service->project = service->options.project = (struct kd_str){ project, options->project.n };
+    service->options.project = service->project;
     service->spec = spec;
     service->status = status;
     service->ops = ops;
