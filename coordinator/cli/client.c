@@ -212,6 +212,23 @@ static void ct_client_closep(struct ct_client **client)
     *client = ct_client_close(*client);
 }
 
+/** Waits for the first connection. The failure is client->trouble. */
+static enum kd_code ct_client_await(struct ct_client *client)
+{
+    struct kd_mono now = kd_mono_now(), long_until = { now.us + CT_CONNECT_US }, until = { now.us + CT_ATTEMPTS_US };
+    long_until = ct_earlier(long_until, ct_client_deadline(client));
+    until = ct_earlier(until, long_until);
+    while (!client->is_ready && !client->is_refused && kd_mono_now().us < long_until.us) {
+        bool has_failed = client->trouble.code != KD_OK;
+        if (has_failed && kd_mono_now().us >= until.us)
+            break;
+        ct_client_turn(client, has_failed ? until : long_until);
+    }
+    if (!client->is_ready && client->trouble.code == KD_OK)
+        (void)kd_fail(&client->trouble, KD_UNAVAILABLE, 0, "%.*s does not answer", KD_ARG(client->settings->broker));
+    return client->is_ready ? KD_OK : client->trouble.code;
+}
+
 enum kd_code ct_client_open(const struct ct_settings *settings, struct ct_client **ret, struct kd_err *err)
 {
     KD_AUTO(ct_client_closep) struct ct_client *client = calloc(1, sizeof(*client));
@@ -226,13 +243,7 @@ enum kd_code ct_client_open(const struct ct_settings *settings, struct ct_client
     code = code ? code : ct_client_start(client, err);
     if (code != KD_OK)
         return code;
-    int64_t wait_us = settings->timeout_us < CT_CONNECT_US ? settings->timeout_us : CT_CONNECT_US;
-    struct kd_mono until = { kd_mono_now().us + wait_us };
-    while (!client->is_ready && !client->is_refused && kd_mono_now().us < until.us)
-        ct_client_turn(client, until);
-    if (!client->is_ready) {
-        if (client->trouble.code == KD_OK)
-            (void)kd_fail(&client->trouble, KD_UNAVAILABLE, 0, "%.*s does not answer", KD_ARG(settings->broker));
+    if (ct_client_await(client) != KD_OK) {
         if (err)
             *err = client->trouble;
         return client->trouble.code;

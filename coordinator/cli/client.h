@@ -10,7 +10,8 @@
 
 struct ct_client;
 
-/** Connects and subscribes to the replies. Without a connection within 5 s (or the timeout, if that is less): KD_UNAVAILABLE. */
+/** Connects and subscribes to the replies. KD_UNAVAILABLE: no connection within 2 s if attempts fail, within 10 s if nothing
+ *  answers, or within the timeout if that is less. */
 KD_MUST_CHECK enum kd_code ct_client_open(const struct ct_settings *settings, struct ct_client **ret, struct kd_err *err);
 struct ct_client *ct_client_close(struct ct_client *client);
 

@@ -56,7 +56,7 @@ static void ct_jsonp(cJSON **json)
     cJSON_Delete(*json);
 }
 
-static struct kd_str ct_without_dropped(struct kd_str json, struct kd_arena *arena)
+struct kd_str ct_document_strip(struct kd_str json, struct kd_arena *arena)
 {
     KD_AUTO(ct_jsonp) cJSON *object = cJSON_ParseWithLength(json.p, json.n);
     for (size_t i = 0; ct_dropped[i]; i++)
@@ -88,7 +88,7 @@ static enum kd_code ct_document_read(struct kd_str json, struct kd_arena *arena,
                                  .name = { head.name, kind->is_versioned ? head.version : (struct kd_str){ NULL, 0 } },
                                  .uid = head.uid,
                                  .resource_version = head.resource_version,
-                                 .json = ct_without_dropped(json, arena) };
+                                 .json = ct_document_strip(json, arena) };
     return ret->json.p ? KD_OK : kd_fail(err, KD_TOO_LARGE, 0, "too large");
 }
 

@@ -30,6 +30,9 @@ KD_MUST_CHECK enum kd_code ct_documents_read(struct kd_str text, const char *nam
 struct kd_str ct_document_body(const struct ct_document *document, struct kd_str uid, uint64_t resource_version,
                                struct kd_arena *arena);
 
+/** A view or document without what only the coordinator writes. {NULL, 0}: not JSON, or the arena is full. */
+struct kd_str ct_document_strip(struct kd_str json, struct kd_arena *arena);
+
 /** A view as a document that `kedge apply` takes: with its specSchema in front. */
 struct kd_str ct_document_of_view(const struct ct_kind *kind, struct kd_str view, struct kd_arena *arena);
 

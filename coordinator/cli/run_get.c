@@ -100,7 +100,7 @@ enum ct_exit ct_run_get(struct ct_call *call)
     if (ct_asked_parse(call, &asked, &err) != KD_OK)
         return ct_usage(call, &err);
     if (ct_given(call, CT_FLAG_WATCH) && !asked.kind->is_listed_only)
-        return ct_watch(call, asked.kind, &asked.name);
+        return ct_watch(call, asked.kind, &asked.name, asked.body);
     enum kd_code code = ct_get_views(call, &asked, &views, &is_list, &err);
     code = code ? code : ct_show(call, asked.kind, &views, asked.format, is_list, views.n > 0, call->arena, &out, &err);
     if (code != KD_OK)

@@ -310,7 +310,8 @@ enum ct_exit ct_run_status(struct ct_call *call)
 {
     struct kd_str name = ct_word(call, 0);
     if (name.n == 0)
-        return ct_given(call, CT_FLAG_WATCH) ? ct_watch(call, ct_kind_of(KD_STR("deployment")), &(struct ct_name){ 0 })
-                                             : ct_status_of_all(call);
+        return ct_given(call, CT_FLAG_WATCH)
+                   ? ct_watch(call, ct_kind_of(KD_STR("deployment")), &(struct ct_name){ 0 }, KD_STR("{}"))
+                   : ct_status_of_all(call);
     return ct_given(call, CT_FLAG_WATCH) ? ct_status_watch(call, name) : ct_status_of_one(call, name);
 }

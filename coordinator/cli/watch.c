@@ -22,7 +22,7 @@ struct ct_seen {
     char topic[KD_TOPIC_MAX + 1];
     struct kd_buf json; /* empty: it is gone */
     struct ct_manifest_version order;
-    bool has_changed;
+    bool has_changed, is_there; /* is_there: in the last list, or heard of since */
 };
 
 struct ct_watching {
@@ -60,6 +60,8 @@ static void ct_seen_update(struct ct_watching *watching, struct kd_str topic, st
     struct ct_seen *seen = ct_seen_of(watching, topic);
     bool is_old = order.epoch && seen &&
                   (order.epoch < seen->order.epoch || (order.epoch == seen->order.epoch && order.n < seen->order.n));
+    if (seen)
+        seen->is_there = true;
     if (seen == NULL || is_old || kd_str_eq(kd_buf_str(&seen->json), json))
         return;
     kd_buf_reset(&seen->json);
@@ -123,10 +125,15 @@ static enum kd_code ct_watch_list(struct ct_watching *watching, struct kd_str bo
     }
     if (code != KD_OK)
         return code;
-    for (struct ct_seen *seen = watching->first; seen; seen = seen->next)
+    for (struct ct_seen *seen = watching->first; seen; seen = seen->next) {
         seen->order = (struct ct_manifest_version){ 0 };
+        seen->is_there = false;
+    }
     for (size_t i = 0; i < views.n; i++)
         ct_seen_update(watching, ct_topic_of(watching, &views.v[i], &arena), views.json[i], (struct ct_manifest_version){ 0 });
+    for (struct ct_seen *seen = watching->first; seen; seen = seen->next)
+        if (!seen->is_there)
+            ct_seen_update(watching, kd_str(seen->topic), KD_STR(""), (struct ct_manifest_version){ 0 });
     return KD_OK;
 }
 
@@ -219,11 +226,10 @@ static enum ct_exit ct_watch_run(struct ct_watching *watching, struct kd_str bod
     return ct_fail(call, &err);
 }
 
-enum ct_exit ct_watch(struct ct_call *call, const struct ct_kind *kind, const struct ct_name *name)
+enum ct_exit ct_watch(struct ct_call *call, const struct ct_kind *kind, const struct ct_name *name, struct kd_str body)
 {
     struct ct_watching watching = { .call = call, .kind = kind, .name = name };
     struct kd_err err = { 0 };
-    struct kd_str body = KD_STR("{}");
     if (ct_format(call, &watching.format, &err) != KD_OK)
         return ct_usage(call, &err);
     enum ct_exit code = ct_watch_run(&watching, body);

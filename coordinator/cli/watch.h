@@ -4,7 +4,8 @@
 
 #include "coordinator/cli/call.h"
 
-/** Watches one thing, or all of a kind (an empty name), in the format that was asked for. Ends only with a failure. */
-enum ct_exit ct_watch(struct ct_call *call, const struct ct_kind *kind, const struct ct_name *name);
+/** Watches one thing, or all of a kind (an empty name), in the format that was asked for. `body` is that of the
+ *  list request. Ends only with a failure. */
+enum ct_exit ct_watch(struct ct_call *call, const struct ct_kind *kind, const struct ct_name *name, struct kd_str body);
 
 #endif
