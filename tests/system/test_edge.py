@@ -1,5 +1,4 @@
 """An edge by itself: stopped containers, ended agents, cut links, power cuts, orphans."""
-import json
 import os
 import signal
 import time
@@ -177,7 +176,7 @@ def test_orphans_go_on_are_told_and_are_pruned_or_adopted(web):
     values = charts.web_values(web.lab.site.page_image())
     web.import_any('web', '1.0.0', {'web': charts.App('web', '0.1.0', values, version='1.0.0')})
     web.kedge.text('deploy', 'web:1.0.0', '--name', 'web', '-l', story.LABEL)
-    web.wait_for(lambda: 'orphan' in json.dumps(web.kedge.json('status', 'web')), 'a status that names the orphan')
+    web.wait_for(lambda: 'orphan' in web.kedge.text('status', 'web'), 'a status that names the orphan')
     assert processes_of(second) == before[1]
     web.kedge.text('deploy', 'web:1.0.0', '--name', 'web', '-l', story.LABEL, '--adopt')
     web.until_state('web')
