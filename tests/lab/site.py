@@ -11,7 +11,7 @@ REGISTRY_PORT, BROKER_PORT, BROKER_TLS_PORT = 5000, 1883, 8883
 PAGE = 'kedge/page'  # the image of both charts
 
 
-def _bcrypt(password):
+def bcrypt(password):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', DeprecationWarning)
         import crypt  # what docker-registry understands, and nothing else on a fresh computer makes
@@ -34,7 +34,7 @@ class Registry:
                 f'storage:\n  filesystem: {{rootdirectory: {folder}/data}}\n  delete: {{enabled: true}}\n'
                 f'http:\n  addr: {self.host}\n  secret: laboratory\n')
         if self.user:
-            (folder / 'htpasswd').write_text(f'{self.user}:{_bcrypt(self.password)}\n')
+            (folder / 'htpasswd').write_text(f'{self.user}:{bcrypt(self.password)}\n')
             text += f'auth:\n  htpasswd: {{realm: laboratory, path: {folder}/htpasswd}}\n'
         config.write_text(text)
         self.process = self.site.start(self.name, ['docker-registry', 'serve', config], env={'OTEL_TRACES_EXPORTER': 'none'})

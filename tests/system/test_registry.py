@@ -1,13 +1,10 @@
 """The registry client against a real docker-registry, and behind a front that does to it what networks and bad servers do."""
 import base64
 import contextlib
-import hashlib
-import http.client
 import http.server
 import json
 import os
 import random
-import socket
 import ssl
 import subprocess
 import threading
@@ -15,53 +12,14 @@ import urllib.parse
 
 import pytest
 
-from tests.lab import site, tls, tools
+from tests.lab import tls, tools
+from tests.lab.loopback import Registry, digest_of, free_port
 
 LIMIT_S = 60
-USER, PASSWORD = 'ada', 'open sesame'
+USER, PASSWORD = 'ada', 'open sesame'  # of a registry with a password
 BASIC = 'Basic ' + base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()
 CHART_BYTES = 1_500_000  # of the file in the chart that does not compress: cuts at random bytes have room
 VERSION = '0.1.0+build.7'  # the + is written _ in a registry
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(('127.0.0.1', 0))
-        return one.getsockname()[1]
-
-
-def digest_of(data):
-    return 'sha256:' + hashlib.sha256(data).hexdigest()
-
-
-class Registry:
-    """docker-registry on the loopback, with or without a password."""
-
-    def __init__(self, folder, with_password=False):
-        folder.mkdir()
-        self.port, self.log = free_port(), folder / 'log'
-        self.host = f'127.0.0.1:{self.port}'
-        text = (f'version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {folder}/data}}\n'
-                f'http:\n  addr: {self.host}\n  secret: laboratory\n')
-        if with_password:
-            (folder / 'htpasswd').write_text(f'{USER}:{site._bcrypt(PASSWORD)}\n')
-            text += f'auth:\n  htpasswd: {{realm: laboratory, path: {folder}/htpasswd}}\n'
-        config = folder / 'config.yml'
-        config.write_text(text)
-        with open(self.log, 'wb') as log:
-            self.child = subprocess.Popen(['docker-registry', 'serve', config], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                          env={**os.environ, 'OTEL_TRACES_EXPORTER': 'none'})
-        tools.wait_for(lambda: self.ask('GET', '/v2/')[0] in (200, 401), 'the registry', logs=[self.log])
-
-    def ask(self, method, path, headers=None, body=None):
-        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=LIMIT_S)) as connection:
-            connection.request(method, path, body=body, headers=headers or {})
-            reply = connection.getresponse()
-            return reply.status, dict(reply.getheaders()), reply.read()
-
-    def stop(self):
-        self.child.kill()
-        self.child.wait()
 
 
 class Front:
@@ -351,7 +309,7 @@ def test_too_large_chart(front, tmp_path):
 
 def test_redirect_keeps_credentials_at_home(tmp_path, tmp_path_factory, chart, front):
     """As registries with object stores do: the bytes come from another host, which must not see who asks."""
-    behind = Registry(tmp_path / 'registry', with_password=True)
+    behind = Registry(tmp_path / 'registry', user=(USER, PASSWORD))
     try:
         push_as_user(tmp_path / 'docker', behind, chart)
         store = front(lambda request: {'status': 200, 'headers': {}, 'body': chart.bytes})
@@ -393,7 +351,7 @@ def test_challenge_of_another_host_gets_nothing(front, chart):
 
 
 def test_basic(tmp_path, chart):
-    behind = Registry(tmp_path / 'registry', with_password=True)
+    behind = Registry(tmp_path / 'registry', user=(USER, PASSWORD))
     try:
         push_as_user(tmp_path / 'docker', behind, chart)
         assert resolve(behind.host, user=USER, password=PASSWORD) == (True, chart.digest)
