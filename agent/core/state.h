@@ -100,8 +100,9 @@ struct ag_app {
     X(REMOVING, "removing")                                                                                                        \
     X(ORPHANED, "orphaned")                                                                                                        \
     X(BLOCKED, "blocked")                                                                                                          \
-    X(HELD, "held") X(MISSING, "missing") X(REFUSED, "refused") X(PREPARING, "preparing") X(APPLYING, "applying")                  \
-        X(PRUNING, "pruning") X(SETTLED, "settled")
+    X(HELD, "held")                                                                                                                \
+    X(MISSING, "missing")                                                                                                          \
+    X(REFUSED, "refused") X(PREPARING, "preparing") X(APPLYING, "applying") X(PRUNING, "pruning") X(SETTLED, "settled")
 #define AG_PHASE_AS_ENUM(id, word) AG_PHASE_##id,
 #define AG_PHASE_AS_WORD(id, word) [AG_PHASE_##id] = word,
 enum ag_phase { AG_PHASES(AG_PHASE_AS_ENUM) AG_PHASE_COUNT };
