@@ -131,7 +131,7 @@ lint: $(PROGRAMS:%=$(B)/%) $(B)/libkedge.a ## check style, rules and shell and P
 	    'links refuse: $(PYTHON) tests/lint/links.py $(B) --fixtures'
 
 format: ## let clang-format write the C files
-	@clang-format -i $(C_FILES)
+	@for again in 1 2 3; do clang-format -i $(C_FILES); done
 
 clean: ## remove what was built, and what a killed demo or test left behind
 	@tests/demo/clean
