@@ -79,7 +79,8 @@ class Coordinator(Daemon):
     def __init__(self, site):
         super().__init__(site)
         self.state = self.dir / 'state'
-        self.settings = {'broker.address': site.broker.address(), 'state.directory': self.state, **FAST}
+        self.settings = {'broker.address': site.broker.address(), 'state.directory': self.state,
+                         'hello.grace': '2s', 'hello.spread': '1s', **FAST}
         self.sections = [(f'registry {site.registry.host}', {'plain_http': 'yes'})]
 
 
