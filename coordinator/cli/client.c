@@ -15,7 +15,8 @@
 
 enum {
     CT_ID_CHARS = 32,
-    CT_CONNECT_US = 5000000,   /* how long a first connection may take */
+    CT_CONNECT_US = 10000000,  /* how long a first connection may take */
+    CT_ATTEMPTS_US = 2000000,  /* the same once an attempt has failed */
     CT_REPEAT_US = 5000000,    /* a request without a reply is sent again after this */
     CT_UNHEARD_US = 500000,    /* the same where the broker said that nobody listens */
     CT_REASON_NO_MATCH = 0x10, /* PUBACK: nobody has subscribed to this topic */
