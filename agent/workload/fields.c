@@ -58,7 +58,7 @@ const struct ag_field ag_fields[] = {
     { "Container.volumeMounts[].name", AG_SUPPORTED, AG_NAME, NULL, NULL, "" },
     { "Container.volumeMounts[].readOnly", AG_SUPPORTED, AG_FLAG, NULL, NULL, "" },
     { "Container.volumeMounts[].recursiveReadOnly", AG_IGNORED, AG_ANY, NULL, NULL, "there are no mounts below a volume" },
-    { "Container.volumeMounts[].subPath", AG_SUPPORTED, AG_TEXT, NULL, NULL, "of ConfigMaps, Secrets, projected volumes and emptyDirs; not of claims" },
+    { "Container.volumeMounts[].subPath", AG_SUPPORTED, AG_TEXT, NULL, NULL, "of ConfigMaps, Secrets and projected volumes; of an emptyDir that is not mounted whole; not of claims" },
     { "Container.volumeMounts[].subPathExpr", AG_REFUSED, AG_ANY, NULL, NULL, "write the path itself as subPath" },
     { "Container.workingDir", AG_SUPPORTED, AG_TEXT, NULL, NULL, "" },
     { "DaemonSet.apiVersion", AG_SUPPORTED, AG_NAME, NULL, NULL, "" },
