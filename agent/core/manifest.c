@@ -107,7 +107,7 @@ static void ag_manifest_accept(struct ag_core *core, struct kd_str bytes, const 
 {
     if (!ag_manifest_keep(core, bytes, manifest))
         return;
-    core->save_manifest = true;
+    core->save_manifest = core->spoken = true;
     if (!kd_str_is(manifest->enrolment, core->enrolment)) {
         (void)kd_str_copy(manifest->enrolment, core->enrolment, sizeof core->enrolment);
         core->left = false;

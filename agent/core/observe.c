@@ -126,7 +126,8 @@ static struct ag_unit *ag_unit_find(struct ag_core *core, const struct ag_job_fo
     struct ag_unit *unit = ag_unit_add(core, found->uid, found->deployment);
     if (!unit)
         return NULL;
-    unit->found = unit->save = true;
+    unit->found = !core->spoken;
+    unit->save = true;
     core->place = true; /* it may be wanted, adopted, or in the way */
     ag_log(core, AG_LEVEL_NOTICE, "deployment.found", "deployment=%s uid=%s", unit->name, unit->uid);
     return unit;
@@ -140,7 +141,9 @@ static struct ag_app *ag_app_find(struct ag_core *core, struct ag_unit *unit, co
         app = ag_unit_app_add(unit, found->app);
     if (!app || app->touched)
         return app;
-    app->touched = app->found = unit->save = true;
+    app->touched = unit->save = true;
+    app->found = !core->spoken;
+    unit->found |= !unit->stored && !core->spoken;
     (void)kd_str_copy(kd_utf8_head(found->namespace, KD_NAME_MAX), app->namespace, sizeof app->namespace);
     if (found->release.n > 0 && found->release.n <= AG_RELEASE_MAX)
         (void)kd_str_copy(found->release, app->release, sizeof app->release);

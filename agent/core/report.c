@@ -7,7 +7,7 @@
 enum {
     AG_REPEAT_BASE_S = 10, /* seconds, until the first repetition of what was not acknowledged */
     AG_REPEAT_CAP_S = 300, /* seconds */
-    AG_BURST = 8,          /* statuses of one deployment in short order; then one a second */
+    AG_BURST = 16,         /* statuses of one deployment in short order; then one a second */
     AG_BURST_PAUSE_S = 10, /* seconds of silence after which it may be as many again */
     AG_SENT_AT_ONCE = 32,  /* statuses in one step: the connection has room for about a hundred */
     AG_PACE_MS = 50,       /* milliseconds until the next ones */

@@ -197,6 +197,7 @@ struct ag_core {
     struct kd_digest manifest_digest;
     struct kd_version version;
     bool leaving, save_manifest;
+    bool spoken;         /* one was accepted since the start */
     bool place;          /* what it wants is to be found out anew */
     bool adoption_waits; /* for the end of a job */
     struct kd_hello_refused refused;

@@ -533,10 +533,12 @@ static void ag_units_sift(struct ag_core *core)
         if (unit->stored)
             ag_row_add(core, AG_TABLE_UNIT, kd_str(unit->uid), (struct kd_str){ NULL, 0 });
         (void)ag_unit_close(unit);
-        core->sweeps = true;
-        ag_units_dirty(core);
     }
+    if (kept == core->unit_count)
+        return;
     core->unit_count = kept;
+    core->sweeps = true;
+    ag_units_dirty(core); /* who waited for the name */
 }
 
 /** One turn, beginning with who waited first. */
