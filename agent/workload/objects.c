@@ -222,6 +222,9 @@ static void ag_object_sort_in(struct ag_build *b, struct ag_object *object, stru
         ag_build_skip(b, object->word, object->name, "%s", object->kind->reason);
     else if (annotation.n && !object->hooks && object->kind->role == AG_ROLE_WORKLOAD)
         ag_build_skip(b, object->word, object->name, "a Podman edge runs install and upgrade hooks only");
+    else if (object->hooks && object->kind->role == AG_ROLE_WORKLOAD && !kd_str_is(object->word, "Job") &&
+             !kd_str_is(object->word, "Pod"))
+        ag_build_skip(b, object->word, object->name, "only Jobs and Pods can be hooks on a Podman edge");
     else
         ag_object_add(b, object);
 }

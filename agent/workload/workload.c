@@ -65,7 +65,7 @@ static const char *const ag_restart_words[] = {
     [AG_RESTART_NEVER] = "Never",
 };
 
-/** The pod's restartPolicy; a bare Pod that does not run for ever is a Job in all but name. */
+/** The pod's restartPolicy; a bare Pod that does not run for ever, or is a hook, is a Job in all but name. */
 static void ag_read_restart(struct ag_build *b, struct ag_workload *ret)
 {
     struct kd_str word = ag_tree_text(ret->spec, "restartPolicy");
@@ -75,7 +75,7 @@ static void ag_read_restart(struct ag_build *b, struct ag_workload *ret)
     if (i == KD_COUNT(ag_restart_words) || (ret->job && i == AG_RESTART_ALWAYS))
         ag_build_fail(b, KD_INVALID, ret->object->title, "restartPolicy must be %s", ret->job ? "OnFailure or Never" : "Always");
     ret->restart = (enum ag_restart)i;
-    if (ret->job || i == AG_RESTART_ALWAYS)
+    if (ret->job || (i == AG_RESTART_ALWAYS && !ret->object->hooks))
         return;
     bool bare = kd_str_is(ret->object->word, "Pod");
     if (!bare)
