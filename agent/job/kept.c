@@ -78,38 +78,65 @@ static bool ag_kept_parse(struct kd_str text, struct kd_arena *arena, struct ag_
            kd_digest_parse(head.archive, &ret->archive) && ag_kept_lines(text, &head, arena, &ret->documents);
 }
 
+/** Marks a file as used; not each time, to spare the disk. */
+static void ag_kept_touch(const char *path)
+{
+    struct stat at;
+    if (stat(path, &at) == 0 && time(NULL) - at.st_mtim.tv_sec > AG_KEPT_USED_S)
+        (void)utimensat(AT_FDCWD, path, NULL, 0);
+}
+
 enum kd_code ag_kept_read(const char *directory, struct kd_str key, struct kd_arena *arena, struct ag_kept *ret, struct kd_err *err)
 {
     KD_AUTO(kd_buf_clear) struct kd_buf text = KD_BUF(AG_KEPT_MAX);
     char path[PATH_MAX];
     if (!ag_kept_path(directory, key, path) || kd_file_read(path, &text, NULL) != KD_OK)
         return kd_fail(err, KD_NOT_FOUND, 0, "no rendering is kept under %.*s", KD_ARG(key));
+    ag_kept_touch(path);
     if (ag_kept_parse(kd_buf_str(&text), arena, ret))
         return KD_OK;
     (void)unlink(path);
     return kd_fail(err, KD_NOT_FOUND, 0, "the rendering kept under %.*s was damaged", KD_ARG(key));
 }
 
-static bool ag_is_named(struct kd_str key, struct kd_strs keys)
+/** A file of the directory, also one that a crash left half written. */
+struct ag_kept_file {
+    char name[KD_DIGEST_HEX + 32];
+    int64_t used_s, bytes;
+};
+
+static int ag_by_use(const void *left, const void *right)
 {
-    for (size_t i = 0; i < keys.n; i++)
-        if (kd_str_eq(keys.v[i], key))
-            return true;
-    return false;
+    const struct ag_kept_file *a = left, *b = right;
+    return (a->used_s > b->used_s) - (a->used_s < b->used_s);
 }
 
-void ag_kept_sweep(const char *directory, struct kd_strs keys, int64_t min_age_s)
+static size_t ag_kept_files(DIR *dir, struct ag_kept_file *files, size_t max)
+{
+    size_t n = 0;
+    for (const struct dirent *entry; n < max && (entry = readdir(dir));) {
+        struct stat at;
+        if (entry->d_name[0] == '.' || fstatat(dirfd(dir), entry->d_name, &at, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !kd_str_copy(kd_str(entry->d_name), files[n].name, sizeof files[n].name))
+            continue;
+        files[n].used_s = at.st_mtim.tv_sec;
+        files[n++].bytes = at.st_size;
+    }
+    qsort(files, n, sizeof *files, ag_by_use);
+    return n;
+}
+
+void ag_kept_trim(const char *directory, int64_t limit_bytes)
 {
     DIR *dir = opendir(directory);
-    for (const struct dirent *entry; dir && (entry = readdir(dir));) {
-        struct kd_str name = kd_str(entry->d_name);
-        struct stat at;
-        if (entry->d_name[0] == '.' || ag_is_named(kd_str_cut(&name, '.'), keys) ||
-            fstatat(dirfd(dir), entry->d_name, &at, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
-        if (time(NULL) - at.st_mtim.tv_sec >= min_age_s)
-            (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    }
+    KD_AUTO(kd_freep) struct ag_kept_file *files = calloc(AG_KEPT_COUNT_MAX, sizeof *files);
+    size_t n = dir && files ? ag_kept_files(dir, files, AG_KEPT_COUNT_MAX) : 0;
+    int64_t total = 0, now_s = time(NULL);
+    for (size_t i = 0; i < n; i++)
+        total += files[i].bytes;
+    for (size_t i = 0; i < n && total > limit_bytes && now_s - files[i].used_s > AG_KEPT_MIN_AGE_S; i++)
+        if (unlinkat(dirfd(dir), files[i].name, 0) == 0)
+            total -= files[i].bytes;
     if (dir)
         (void)closedir(dir);
 }

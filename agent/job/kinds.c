@@ -4,8 +4,6 @@
 #include "shared/base/own.h"
 #include "shared/base/utf8.h"
 
-enum { AG_RENDERING_MIN_AGE_S = 86400 /* a rendering that nobody names any more stays for a day: a rollback may want it */ };
-
 typedef enum kd_code ag_kind_work(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err);
 
 static enum kd_code ag_prepare(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err)
@@ -49,23 +47,9 @@ static enum kd_code ag_rendering(void *ctx, const struct ag_job_app *app, struct
     return code;
 }
 
-/** The request names all applications that the agent knows: renderings of others are old. */
-static void ag_forget_old(const struct ag_task *task)
-{
-    struct kd_strs keys = { kd_arena_alloc(task->arena, task->request->apps.n * sizeof(struct kd_str)), 0 };
-    for (size_t i = 0; keys.v && i < task->request->apps.n; i++)
-        keys.v[keys.n++] = task->request->apps.v[i].key;
-    if (keys.v)
-        ag_kept_sweep(task->rendering, keys, AG_RENDERING_MIN_AGE_S);
-}
-
 static enum kd_code ag_observe(struct ag_task *task, struct ag_runtime_found *found, struct kd_err *err)
 {
-    enum kd_code code = task->runtime->observe(&task->host, task->request->apps.v, task->request->apps.n, ag_rendering, task, found,
-                                               err);
-    if (code == KD_OK)
-        ag_forget_old(task);
-    return code;
+    return task->runtime->observe(&task->host, task->request->apps.v, task->request->apps.n, ag_rendering, task, found, err);
 }
 
 static const struct {

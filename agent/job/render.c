@@ -16,6 +16,7 @@ enum {
     AG_HELM_ERRORS_MAX = 8192,             /* bytes that are kept of what Helm complains about */
     AG_HELM_REASON_MAX = 340,              /* bytes of it in a message */
     AG_HELM_WORDS_MAX = 256,               /* arguments */
+    AG_RENDERING_SHARE = 8,                /* renderings may have an eighth of content.limit */
     AG_HELM_FILES_MAX = 1024 * 1024 * 1024 /* bytes of a file that Helm may write */
 };
 
@@ -178,12 +179,13 @@ static enum kd_code ag_render_anew(const struct ag_task *task, const struct ag_j
     return ag_kept_write(task->rendering, app->key, ret, err);
 }
 
-/** What no kept rendering needs may go from the content cache. */
+/** Old renderings go, then what no kept rendering needs any more. */
 static void ag_trim(const struct ag_task *task)
 {
     struct kd_digest *in_use = NULL;
     size_t n = 0;
     struct kd_cache cache;
+    ag_kept_trim(task->rendering, task->settings->content_limit_bytes / AG_RENDERING_SHARE);
     ag_kept_digests(task->rendering, task->arena, &in_use, &n);
     if (in_use && kd_cache_open(task->blobs, task->settings->content_limit_bytes, &cache, NULL) == KD_OK)
         (void)kd_cache_trim(&cache, in_use, n);

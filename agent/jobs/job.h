@@ -51,7 +51,7 @@ struct ag_job_request {
     struct {
         struct ag_job_app *v;
         size_t n;
-    } apps; /* prepare, apply: exactly one; remove: one (name "" is the whole deployment); observe: all known */
+    } apps; /* prepare, apply: exactly one; remove: one (name "" is the whole deployment); observe: those that are compared with their plans */
 };
 
 /** What runs of one application, in words of docs/protocol.md, "Status". */

@@ -125,19 +125,39 @@ static bool is_kept(const char *name)
     return access(path, F_OK) == 0;
 }
 
-static void test_sweep(void **state)
+/** What was used longest ago goes first, and only as much as must; what was used lately stays, whatever the limit says. */
+static void test_trim(void **state)
 {
     (void)state;
     struct kd_str document = KD_STR("{}");
-    struct kd_digest digest;
-    struct kd_str named = key_of("named", &digest);
-    const char *const names[] = { "named", "old", "young" };
+    struct stat at;
+    char path[300];
+    const char *const names[] = { "oldest", "old", "young" };
     for (size_t i = 0; i < KD_COUNT(names); i++)
         keep(names[i], (struct kd_strs){ &document, 1 });
-    aged("named", 1000000);
-    aged("old", 1000000);
-    ag_kept_sweep(directory, (struct kd_strs){ &named, 1 }, 100000);
-    assert_true(is_kept("named") && !is_kept("old") && is_kept("young"));
+    aged("oldest", 2 * AG_KEPT_MIN_AGE_S + 1000);
+    aged("old", 2 * AG_KEPT_MIN_AGE_S);
+    path_of("old", path);
+    assert_int_equal(stat(path, &at), 0);
+    ag_kept_trim(directory, 3 * at.st_size);
+    assert_true(is_kept("oldest") && is_kept("old") && is_kept("young"));
+    ag_kept_trim(directory, 3 * at.st_size - 1);
+    assert_true(!is_kept("oldest") && is_kept("old") && is_kept("young"));
+    ag_kept_trim(directory, 0);
+    assert_true(!is_kept("old") && is_kept("young"));
+}
+
+static void test_reading_is_use(void **state)
+{
+    (void)state;
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(ARENA);
+    struct kd_str document = KD_STR("{}");
+    struct ag_kept kept;
+    keep("one", (struct kd_strs){ &document, 1 });
+    aged("one", 2 * AG_KEPT_MIN_AGE_S);
+    assert_int_equal(read_kept("one", &arena, &kept), KD_OK);
+    ag_kept_trim(directory, 0);
+    assert_true(is_kept("one"));
 }
 
 static void test_digests(void **state)
@@ -165,7 +185,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_trim, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reading_is_use, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_digests, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
