@@ -49,7 +49,9 @@ class Edge:
         lines = [f'{key} = {value}' for key, value in self.settings.items()]
         for name, rows in self.sections.items():
             lines += [f'[{name}]', *[f'{key} = {value}' for key, value in rows.items()]]
-        self.config.write_text('\n'.join(lines) + '\n')
+        fresh = self.config.with_suffix('.new')
+        fresh.write_text('\n'.join(lines) + '\n')
+        fresh.replace(self.config)  # other jobs may be reading it
 
     def start(self, request, **options):
         self.configure()
