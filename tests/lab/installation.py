@@ -14,7 +14,7 @@ labels: {{{labels}}}
 class Installation:
     def __init__(self, lab, edges=None):
         self.lab = lab
-        self.edges = edges or list(lab.edges.values())
+        self.edges = list(lab.edges.values()) if edges is None else edges
         self.coordinator = daemons.Coordinator(lab.site)
         self.agents = {edge.name: daemons.Agent(edge) for edge in self.edges}
         self.kedge = daemons.Operator(lab.site)

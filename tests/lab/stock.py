@@ -2,6 +2,7 @@
 import json
 import queue
 import secrets
+import time
 
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
@@ -10,6 +11,7 @@ from paho.mqtt.properties import Properties
 from . import tools
 
 TOP = 'kedge/v1/default'
+REPEAT_S = 2
 
 
 class Refused(Exception):
@@ -68,8 +70,15 @@ class Operator:
                 return json.loads(payload)
 
     def ask(self, kind, verb, **body):
-        """The result of a request; a refusal is raised."""
-        reply = self.reply(self.send(kind, verb, body))
+        """The result of a request; a refusal is raised. Repeated while nobody answers: a coordinator may be starting."""
+        until = time.monotonic() + tools.LIMIT_S
+        while True:
+            try:
+                reply = self.reply(self.send(kind, verb, body), REPEAT_S)
+                break
+            except queue.Empty:
+                if time.monotonic() > until:
+                    raise tools.Failure(f'no reply to {kind}/{verb}') from None
         if not reply['ok']:
             raise Refused(reply['error'])
         return reply['result']

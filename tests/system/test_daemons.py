@@ -8,6 +8,7 @@ import pytest
 from tests.lab import tools
 
 DAEMONS = ['kedge-coordinator', 'kedge-agent']
+LOG_LINE = r'^\d{4}-\d\d-\d\dT[0-9:.]+Z (error|warning|notice|info|debug) +[a-z][a-z0-9._-]*( [a-z_.]+=|\s*$)'
 
 
 def daemon(kedge, name):
@@ -47,7 +48,11 @@ def test_its_own_printed_settings_are_right(kedge, name, tmp_path):
     """What --print-config writes can be read again."""
     one = daemon(kedge, name)
     printed = tmp_path / 'printed.conf'
-    printed.write_text(one.command('--print-config').stdout + ''.join(f'{key} = {value}\n' for key, value in one.settings.items()))
+    text = one.command('--print-config').stdout
+    for key, value in one.settings.items():
+        text, count = re.subn(rf'^#? ?{re.escape(key)} =.*$', f'{key} = {value}', text, flags=re.M)
+        assert count == 1, key
+    printed.write_text(text)
     one.machine.command(tools.program(name), '--config', printed, '--check-config')
 
 
@@ -106,7 +111,7 @@ def test_logs_are_events_with_levels(kedge, name):
     lines = daemon(kedge, name).log().splitlines()
     assert lines
     for line in lines:
-        assert re.match(r'^<[0-7]>[a-z][a-z0-9._-]*( [a-z_.]+=|$)', line), line
+        assert re.match(LOG_LINE, line), line
 
 
 @pytest.mark.parametrize('name', DAEMONS)
