@@ -524,3 +524,18 @@ def test_help_and_manual_page_come_from_the_table(kedge):
         assert f'.SS kedge {name} ' in page_text
         assert f'Usage: kedge {name}' in kedge.run('help', name) == kedge.run(name, '--help')
     assert re.match(r'kedge \d+\.\d+\.\d+\n', kedge.run('--version'))
+
+
+def test_completion_in_bash(kedge, coordinator):
+    coordinator.answers = {'package/list': page([{'name': 'shop', 'version': one} for one in ('1.0.0', '1.1.0')])}
+    script = tools.space.ROOT / 'packaging' / 'kedge.bash'
+
+    def complete(line):
+        words = 'COMP_WORDS=(' + str(tools.program('kedge')) + '); COMP_LINE="$1"; COMP_POINT=${#1}; COMP_WORDBREAKS=:'
+        done = subprocess.run(['bash', '-c', f'. {script}; {words}; _kedge; printf "%s\\n" "${{COMPREPLY[@]}}"', 'bash', line],
+                              env=kedge.env, text=True, capture_output=True, timeout=LIMIT_S, check=True)
+        return done.stdout.split()
+    assert complete('kedge upg') == ['upgrade']
+    assert complete('kedge deploy ') == ['shop:1.0.0', 'shop:1.1.0']
+    assert complete('kedge deploy shop:1.1') == ['1.1.0']
+    assert complete('kedge deploy shop -l a=b --wa') == ['--wait']
