@@ -47,5 +47,5 @@ int main(int argc, char **argv)
     call->arena = &arena;
     enum ct_exit code = ct_begin(call, argc - 1, (const char *const *)argv + 1);
     call->client = ct_client_close(call->client);
-    return code;
+    return (int)code;
 }
