@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 
-enum { CO_PATH = 4200 /* bytes */, CO_BACKUP_MAX = 1 << 30 /* bytes of a backup that is read */, CO_COPY = 1 << 20 };
+enum { CO_PATH = 4200 /* bytes */, CO_COPY = 65536 /* bytes at a time */ };
 
 static const char *co_path(char out[CO_PATH], struct kd_str directory, const char *name)
 {
@@ -159,14 +159,14 @@ enum kd_code co_stores_new_epoch(struct kd_str directory, int64_t bytes, const s
 
 static enum kd_code co_copy_file(const char *from, const char *to, struct kd_err *err)
 {
-    KD_AUTO(kd_freep) char *piece = malloc(CO_COPY);
+    char piece[CO_COPY];
     KD_AUTO(kd_closep) int in = open(from, O_RDONLY | O_CLOEXEC);
-    if (in < 0 || !piece)
+    if (in < 0)
         return kd_fail(err, KD_NOT_FOUND, errno, "open '%s'", from);
     KD_AUTO(kd_closep) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0)
         return kd_fail(err, KD_UNAVAILABLE, errno, "create '%s'", to);
-    for (ssize_t n; (n = read(in, piece, CO_COPY)) != 0;)
+    for (ssize_t n; (n = read(in, piece, sizeof piece)) != 0;)
         if (n < 0 || write(out, piece, (size_t)n) != n)
             return kd_fail(err, KD_UNAVAILABLE, errno, "copy '%s' to '%s'", from, to);
     return fsync(out) == 0 ? KD_OK : kd_fail(err, KD_UNAVAILABLE, errno, "write '%s'", to);
