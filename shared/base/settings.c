@@ -46,7 +46,7 @@ static const struct kd_unit kd_duration_units[] = {
 static void kd_amount_add(struct kd_buf *out, const struct kd_unit *units, size_t count, int64_t amount)
 {
     size_t i = 0;
-    while (i + 1 < count && (amount == 0 || amount % units[i].size != 0))
+    while (i + 1 < count && (amount % units[i].size != 0 || (amount == 0 && units[i].size != KD_US_PER_S)))
         i++;
     kd_buf_printf(out, "%" PRId64 "%s", amount / units[i].size, units[i].word);
 }
@@ -474,16 +474,23 @@ void kd_settings_reload(const struct kd_settings *table, const void *fresh, void
 
 /* ---- showing ---- */
 
+/** What stands in brackets behind the help: " (1 to 65535; 8883)". A text has no range that a reader could use. */
+static void kd_brackets_add(struct kd_buf *out, const struct kd_setting *row, const char *last)
+{
+    bool has_range = row->kind != KD_SETTING_TEXT;
+    if (!has_range && !*last)
+        return;
+    kd_buf_add(out, KD_STR(" ("));
+    if (has_range)
+        kd_range_add(out, row);
+    kd_buf_printf(out, "%s%s)", has_range && *last ? "; " : "", last);
+}
+
 static void kd_help_row(const struct kd_setting *row, int width, struct kd_buf *out)
 {
-    kd_buf_printf(out, "  %-*s  %s (", width, row->key, row->help);
-    kd_range_add(out, row);
-    if (!row->fallback)
-        kd_buf_add(out, KD_STR("; must be set)\n"));
-    else if (row->fallback[0])
-        kd_buf_printf(out, "; %s)\n", row->fallback);
-    else
-        kd_buf_add(out, KD_STR(")\n"));
+    kd_buf_printf(out, "  %-*s  %s", width, row->key, row->help);
+    kd_brackets_add(out, row, row->fallback ? row->fallback : "must be set");
+    kd_buf_add_char(out, '\n');
 }
 
 static int kd_key_width(const struct kd_setting *rows, size_t count)
@@ -528,17 +535,14 @@ static void kd_man_rows(const struct kd_setting *rows, size_t count, struct kd_b
 {
     for (size_t i = 0; i < count; i++) {
         struct kd_buf range = KD_BUF(KD_STORY_MAX);
-        kd_range_add(&range, &rows[i]);
+        kd_brackets_add(&range, &rows[i], rows[i].fallback ? rows[i].fallback : "must be set");
         kd_buf_add(out, KD_STR(".TP\n.B "));
         kd_roff_add(out, rows[i].key);
         kd_buf_add_char(out, '\n');
         kd_roff_add(out, rows[i].help);
-        kd_buf_add(out, KD_STR(".\nValues: "));
-        kd_roff_add(out, range.p ? range.p : "");
-        kd_buf_add(out, rows[i].fallback ? KD_STR("; default: ") : KD_STR("; must be set"));
-        if (rows[i].fallback)
-            kd_roff_add(out, rows[i].fallback[0] ? rows[i].fallback : "empty");
-        kd_buf_add(out, rows[i].reloads ? KD_STR(". Taken over at SIGHUP.\n") : KD_STR(".\n"));
+        kd_roff_add(out, kd_buf_str(&range).n ? range.p : "");
+        kd_buf_add_char(out, '.');
+        kd_buf_add(out, rows[i].reloads ? KD_STR(" Taken over at SIGHUP.\n") : KD_STR("\n"));
         kd_buf_clear(&range);
     }
 }
@@ -563,13 +567,13 @@ void kd_settings_man(const struct kd_settings *table, struct kd_buf *out)
 static void kd_example_rows(const struct kd_setting *rows, size_t count, const char *mark, struct kd_buf *out)
 {
     for (size_t i = 0; i < count; i++) {
-        kd_buf_printf(out, "\n# %s (", rows[i].help);
-        kd_range_add(out, &rows[i]);
-        kd_buf_printf(out, ")%s\n", rows[i].reloads ? "" : "; needs a restart");
-        if (rows[i].fallback)
-            kd_buf_printf(out, "#%s = %s\n", rows[i].key, rows[i].fallback);
+        const char *fallback = rows[i].fallback;
+        kd_buf_printf(out, "\n# %s", rows[i].help);
+        kd_brackets_add(out, &rows[i], rows[i].reloads ? "" : "needs a restart");
+        if (fallback)
+            kd_buf_printf(out, "\n#%s =%s%s\n", rows[i].key, *fallback ? " " : "", fallback);
         else
-            kd_buf_printf(out, "%s%s =\n", mark, rows[i].key);
+            kd_buf_printf(out, "\n%s%s =\n", mark, rows[i].key);
     }
 }
 

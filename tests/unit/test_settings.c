@@ -203,7 +203,7 @@ static void test_help_and_man(void **state)
     KD_AUTO(kd_buf_clear) struct kd_buf help = KD_BUF(65536), man = KD_BUF(65536);
     kd_settings_help(&table, &help);
     kd_settings_man(&table, &man);
-    assert_true(kd_str_find(kd_buf_str(&help), KD_STR("  name       Name of this edge (1 to 10 bytes; must be set)\n")) >= 0);
+    assert_true(kd_str_find(kd_buf_str(&help), KD_STR("  name       Name of this edge (must be set)\n")) >= 0);
     assert_true(kd_str_find(kd_buf_str(&help), KD_STR("  pace       Time between (1s to 1h; 30s)\n")) >= 0);
     assert_true(kd_str_find(kd_buf_str(&help), KD_STR("Section [registry HOST[:PORT]]")) >= 0);
     assert_true(kd_str_find(kd_buf_str(&man), KD_STR(".B plain\\-http\n")) >= 0);
