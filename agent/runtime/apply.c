@@ -29,7 +29,7 @@ static enum kd_code ag_remove_picked(struct ag_applying *a, const struct ag_pod 
         struct ag_thing *thing = &a->things.v[i];
         if (!thing->name.n || !picks(a, pod, thing))
             continue;
-        enum kd_code code = ag_thing_remove(a->pod, thing, a->err);
+        enum kd_code code = ag_thing_remove(a->pod, thing, 0, a->err);
         if (code != KD_OK)
             return code;
         thing->doomed = false;
@@ -182,15 +182,17 @@ static enum kd_code ag_run_hooks(struct ag_applying *a, enum ag_hook install, en
 
 /* ---- all of it ---------------------------------------------------------------------------------------------------------- */
 
-/** What the plan does not name any more goes last, all at once. */
+/** What the plan does not name any more goes last, all at once. What takes its time to stop does so while the new one runs: its
+ *  files stay until the next time. */
 static enum kd_code ag_apply_removals(struct ag_applying *a)
 {
+    size_t going = 0;
     for (size_t i = 0; i < a->things.n; i++) {
         struct ag_thing *thing = &a->things.v[i];
         thing->doomed = thing->name.n && !thing->hook && !ag_plan_names(a->plan, thing);
     }
-    enum kd_code code = ag_things_remove(a->host, a->pod, &a->things, a->err);
-    return code == KD_OK ? ag_files_sweep(a->plan, a->err) : code;
+    enum kd_code code = ag_things_remove(a->host, a->pod, &a->things, &going, a->err);
+    return code == KD_OK && !going ? ag_files_sweep(a->plan, a->err) : code;
 }
 
 enum kd_code ag_apply(const struct ag_host *host, const struct ag_job_app *app, const struct ag_plan *plan,

@@ -71,6 +71,7 @@ struct ag_call {
     struct kd_str body; /* JSON */
     struct kd_str auth; /* value of X-Registry-Auth */
     size_t max;         /* bytes of the answer, 0: AG_ANSWER_MAX */
+    int64_t wait_ms;    /* KD_TIMEOUT after so long, 0: at the deadline */
 };
 
 static void ag_url_encode(struct kd_buf *out, struct kd_str text)
@@ -130,6 +131,13 @@ static enum kd_code ag_call_fail(const struct kd_http_response *answer, enum kd_
     return kd_fail(err, code, 0, "Podman says: %.*s", KD_ARG(kd_utf8_head(said.message, AG_SAID_MAX)));
 }
 
+/** The time that a call may take. */
+static int64_t ag_call_ms(const struct ag_libpod *pod, const struct ag_call *call)
+{
+    int64_t left = ag_libpod_left_ms(pod);
+    return call->wait_ms && call->wait_ms < left ? call->wait_ms : left;
+}
+
 static enum kd_code ag_call(struct ag_libpod *pod, struct kd_str url, const struct ag_call *call, struct kd_http_response *ret,
                             struct kd_err *err)
 {
@@ -141,9 +149,10 @@ static enum kd_code ag_call(struct ag_libpod *pod, struct kd_str url, const stru
         .headers = { headers, call->auth.n ? 2 : 1 },
         .body = call->body,
         .body_max = call->max ? call->max : AG_ANSWER_MAX,
-        .total_ms = ag_libpod_left_ms(pod),
+        .total_ms = ag_call_ms(pod, call),
     };
     struct kd_err own = { KD_OK, 0, "", "" };
+    int64_t begin_us = kd_mono_now().us;
     if (!url.n)
         return kd_fail(err, KD_INVALID, 0, "a name is too long for Podman");
     enum kd_code code = kd_http_do(pod->http, &request, ret, &own);
@@ -151,8 +160,8 @@ static enum kd_code ag_call(struct ag_libpod *pod, struct kd_str url, const stru
         return KD_OK;
     if (err)
         *err = own;
-    if (!ret->status && ag_libpod_left_ms(pod) <= 1)
-        return kd_fail(err, KD_TIMEOUT, 0, "Podman did not answer before the job's deadline");
+    if (!ret->status && kd_mono_now().us - begin_us >= request.total_ms * 1000)
+        return kd_fail(err, KD_TIMEOUT, 0, "Podman did not answer in time");
     return ag_call_fail(ret, code, err);
 }
 
@@ -236,8 +245,9 @@ static const struct {
     const char *word;
     enum ag_seen_state state;
 } ag_states[] = {
-    { "running", AG_SEEN_RUNNING }, { "exited", AG_SEEN_ENDED },       { "stopped", AG_SEEN_ENDED },
-    { "created", AG_SEEN_CREATED }, { "configured", AG_SEEN_CREATED }, { "initialized", AG_SEEN_CREATED },
+    { "running", AG_SEEN_RUNNING },   { "exited", AG_SEEN_ENDED },       { "stopped", AG_SEEN_ENDED },
+    { "created", AG_SEEN_CREATED },   { "configured", AG_SEEN_CREATED }, { "initialized", AG_SEEN_CREATED },
+    { "stopping", AG_SEEN_STOPPING }, { "removing", AG_SEEN_STOPPING },
 };
 
 static enum ag_seen_state ag_state_of(struct kd_str word)
@@ -449,22 +459,26 @@ static uint64_t ag_grace_within(const struct ag_libpod *pod, uint64_t grace_s)
     return grace_s < (uint64_t)left_s ? grace_s : (uint64_t)left_s;
 }
 
-enum kd_code ag_libpod_remove_container(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, struct kd_err *err)
+static enum kd_code ag_remove(struct ag_libpod *pod, const char *path, struct kd_str name, uint64_t grace_s, int64_t wait_ms,
+                              struct kd_err *err)
 {
+    KD_AUTO(kd_http_response_clear) struct kd_http_response answer = { 0 };
     char after[64];
     (void)snprintf(after, sizeof after, "?force=true&v=true&timeout=%" PRIu64, ag_grace_within(pod, grace_s));
-    enum kd_code code = ag_do(pod, KD_HTTP_DELETE, ag_url(pod, "containers/", name, after), NO_BODY, err);
-    return code == KD_NOT_FOUND ? KD_OK : ag_told(code, "remove container", name, err);
+    const struct ag_call call = { .method = KD_HTTP_DELETE, .wait_ms = wait_ms };
+    enum kd_code code = ag_call(pod, ag_url(pod, path, name, after), &call, &answer, err);
+    return code == KD_NOT_FOUND ? KD_OK : ag_told(code, "remove", name, err);
 }
 
-enum kd_code ag_libpod_remove_pod(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, struct kd_err *err)
+enum kd_code ag_libpod_remove_container(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, int64_t wait_ms,
+                                        struct kd_err *err)
 {
-    char after[64];
-    (void)snprintf(after, sizeof after, "/stop?t=%" PRIu64, ag_grace_within(pod, grace_s));
-    enum kd_code code = ag_do(pod, KD_HTTP_POST, ag_url(pod, "pods/", name, after), NO_BODY, err);
-    if (code == KD_OK)
-        code = ag_do(pod, KD_HTTP_DELETE, ag_url(pod, "pods/", name, "?force=true"), NO_BODY, err);
-    return code == KD_NOT_FOUND ? KD_OK : ag_told(code, "remove pod", name, err);
+    return ag_remove(pod, "containers/", name, grace_s, wait_ms, err);
+}
+
+enum kd_code ag_libpod_remove_pod(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, int64_t wait_ms, struct kd_err *err)
+{
+    return ag_remove(pod, "pods/", name, grace_s, wait_ms, err);
 }
 
 /* ---- volumes and the network -------------------------------------------------------------------------------------------- */

@@ -40,10 +40,12 @@ KD_MUST_CHECK enum kd_code ag_libpod_start(struct ag_libpod *pod, struct kd_str 
 /** Waits until the container has ended. */
 KD_MUST_CHECK enum kd_code ag_libpod_wait(struct ag_libpod *pod, struct kd_str name, int64_t *ret_exit_code, struct kd_err *err);
 
-/** Stops politely (the stop signal, then after grace_s the end), and removes it with its anonymous volumes. Not there: KD_OK. */
-KD_MUST_CHECK enum kd_code ag_libpod_remove_container(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s,
+/** Stops politely (the stop signal, then after grace_s the end), and removes it with its anonymous volumes. Not there: KD_OK.
+ *  wait_ms: KD_TIMEOUT after so long; Podman goes on by itself then. 0: wait as long as the deadline allows. */
+KD_MUST_CHECK enum kd_code ag_libpod_remove_container(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, int64_t wait_ms,
                                                       struct kd_err *err);
-KD_MUST_CHECK enum kd_code ag_libpod_remove_pod(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, struct kd_err *err);
+KD_MUST_CHECK enum kd_code ag_libpod_remove_pod(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, int64_t wait_ms,
+                                                struct kd_err *err);
 
 struct ag_seen_volume {
     struct kd_str name, uid, app;

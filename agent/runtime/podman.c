@@ -249,7 +249,7 @@ static enum kd_code ag_podman_remove(const struct ag_host *host, const struct ag
         things.v[i].doomed = ag_is_of(app, things.v[i].uid, things.v[i].app);
         others += !things.v[i].doomed;
     }
-    code = ag_things_remove(host, pod, &things, err);
+    code = ag_things_remove(host, pod, &things, NULL, err);
     if (code == KD_OK)
         code = ag_remove_volumes(pod, app, &arena, err);
     if (code == KD_OK)

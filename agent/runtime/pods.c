@@ -166,8 +166,8 @@ static enum kd_code ag_create_and_start(struct ag_libpod *libpod, const struct a
 
 enum kd_code ag_pod_remove(struct ag_libpod *libpod, const struct ag_pod *pod, uint64_t grace_s, struct kd_err *err)
 {
-    return pod->name.n ? ag_libpod_remove_pod(libpod, pod->name, grace_s, err)
-                       : ag_libpod_remove_container(libpod, ag_pod_thing(pod), grace_s, err);
+    return pod->name.n ? ag_libpod_remove_pod(libpod, pod->name, grace_s, 0, err)
+                       : ag_libpod_remove_container(libpod, ag_pod_thing(pod), grace_s, 0, err);
 }
 
 enum kd_code ag_pod_make_new(struct ag_libpod *libpod, const struct ag_plan *plan, const struct ag_pod *pod, uint64_t attempt,

@@ -6,7 +6,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { AG_REMOVERS_MAX = 8 /* threads */ };
+enum {
+    AG_REMOVERS_MAX = 8, /* threads */
+    AG_MOMENT_MS = 400,  /* what stops when it is told to is gone by then */
+};
 
 static struct ag_thing *ag_thing_named(const struct ag_things *things, struct kd_str name, bool is_pod)
 {
@@ -37,17 +40,18 @@ enum kd_code ag_things_of(const struct ag_seens *seen, struct kd_arena *arena, s
     return KD_OK;
 }
 
-enum kd_code ag_thing_remove(struct ag_libpod *pod, const struct ag_thing *thing, struct kd_err *err)
+enum kd_code ag_thing_remove(struct ag_libpod *pod, const struct ag_thing *thing, int64_t wait_ms, struct kd_err *err)
 {
-    return thing->is_pod ? ag_libpod_remove_pod(pod, thing->name, thing->grace_s, err)
-                         : ag_libpod_remove_container(pod, thing->name, thing->grace_s, err);
+    return thing->is_pod ? ag_libpod_remove_pod(pod, thing->name, thing->grace_s, wait_ms, err)
+                         : ag_libpod_remove_container(pod, thing->name, thing->grace_s, wait_ms, err);
 }
 
 /** What the threads share: each takes the next thing. */
 struct ag_removal {
     const struct ag_host *host;
     const struct ag_things *things;
-    atomic_size_t next;
+    int64_t wait_ms;
+    atomic_size_t next, going;
     pthread_mutex_t lock; /* of what follows */
     enum kd_code code;
     struct kd_err err;
@@ -67,8 +71,11 @@ static void ag_removal_run(struct ag_removal *r, struct ag_libpod *pod)
 {
     for (size_t i = atomic_fetch_add(&r->next, 1); i < r->things->n; i = atomic_fetch_add(&r->next, 1)) {
         struct kd_err err = { KD_OK, 0, "", "" };
-        if (r->things->v[i].doomed)
-            ag_removal_note(r, ag_thing_remove(pod, &r->things->v[i], &err), &err);
+        enum kd_code code = r->things->v[i].doomed ? ag_thing_remove(pod, &r->things->v[i], r->wait_ms, &err) : KD_OK;
+        if (code == KD_TIMEOUT && r->wait_ms)
+            atomic_fetch_add(&r->going, 1);
+        else
+            ag_removal_note(r, code, &err);
     }
 }
 
@@ -85,9 +92,11 @@ static void *ag_removal_thread(void *ctx)
     return NULL;
 }
 
-enum kd_code ag_things_remove(const struct ag_host *host, struct ag_libpod *pod, const struct ag_things *things, struct kd_err *err)
+enum kd_code ag_things_remove(const struct ag_host *host, struct ag_libpod *pod, const struct ag_things *things, size_t *ret_going,
+                              struct kd_err *err)
 {
     struct ag_removal removal = { .host = host, .things = things, .lock = PTHREAD_MUTEX_INITIALIZER };
+    removal.wait_ms = ret_going ? AG_MOMENT_MS : 0;
     pthread_t threads[AG_REMOVERS_MAX];
     size_t doomed = 0, started = 0;
     for (size_t i = 0; i < things->n; i++)
@@ -100,5 +109,7 @@ enum kd_code ag_things_remove(const struct ag_host *host, struct ag_libpod *pod,
         (void)pthread_join(threads[i], NULL);
     if (removal.code != KD_OK && err)
         *err = removal.err;
+    if (ret_going)
+        *ret_going = atomic_load(&removal.going);
     return removal.code;
 }

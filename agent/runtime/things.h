@@ -22,12 +22,13 @@ struct ag_things {
 KD_MUST_CHECK enum kd_code ag_things_of(const struct ag_seens *seen, struct kd_arena *arena, struct ag_things *ret,
                                         struct kd_err *err);
 
-/** Stops and removes one thing. */
-KD_MUST_CHECK enum kd_code ag_thing_remove(struct ag_libpod *pod, const struct ag_thing *thing, struct kd_err *err);
+/** Stops and removes one thing. wait_ms: as in libpod.h. */
+KD_MUST_CHECK enum kd_code ag_thing_remove(struct ag_libpod *pod, const struct ag_thing *thing, int64_t wait_ms,
+                                           struct kd_err *err);
 
 /** Stops and removes all doomed things, several at once, so that they wait for their grace together. Tries all of them; the first
- *  failure is told. */
+ *  failure is told. `ret_going` not NULL: waits a moment only; *ret_going says how many Podman still works on by itself. */
 KD_MUST_CHECK enum kd_code ag_things_remove(const struct ag_host *host, struct ag_libpod *pod, const struct ag_things *things,
-                                            struct kd_err *err);
+                                            size_t *ret_going, struct kd_err *err);
 
 #endif

@@ -61,6 +61,7 @@ static enum ag_pod_state ag_container_state(struct ag_telling *t, const struct a
     case AG_SEEN_ENDED:
         return ag_tell_ended(t, pod, container, one);
     case AG_SEEN_CREATED:
+    case AG_SEEN_STOPPING:
     case AG_SEEN_OTHER:
         break;
     }
@@ -104,11 +105,20 @@ static bool ag_plan_has(const struct ag_plan *plan, const struct ag_seen *seen)
     return false;
 }
 
+/** It is being stopped, or something of its pod is: its removal is under way. */
+static bool ag_is_going(const struct ag_seens *seen, const struct ag_seen *one)
+{
+    bool going = one->state == AG_SEEN_STOPPING;
+    for (size_t i = 0; i < seen->n && one->pod_name.n && !going; i++)
+        going = seen->v[i].state == AG_SEEN_STOPPING && kd_str_eq(seen->v[i].pod_name, one->pod_name);
+    return going;
+}
+
 /** Something of an older plan, or of a plan that failed half-way. */
 static void ag_tell_foreign(struct ag_telling *t, const struct ag_plan *plan, const struct ag_seens *seen)
 {
     for (size_t i = 0; i < seen->n; i++)
-        if (!seen->v[i].hook && !ag_plan_has(plan, &seen->v[i]))
+        if (!seen->v[i].hook && !ag_is_going(seen, &seen->v[i]) && !ag_plan_has(plan, &seen->v[i]))
             (void)ag_tell(t, AG_POD_MISSING, "container %.*s is not part of the plan", KD_ARG(seen->v[i].name));
 }
 

@@ -5,7 +5,7 @@
 #include "agent/workload/plan.h"
 
 /** A container as Podman lists it, with its labels kedge.*. */
-enum ag_seen_state { AG_SEEN_CREATED, AG_SEEN_RUNNING, AG_SEEN_ENDED, AG_SEEN_OTHER };
+enum ag_seen_state { AG_SEEN_CREATED, AG_SEEN_RUNNING, AG_SEEN_STOPPING, AG_SEEN_ENDED, AG_SEEN_OTHER };
 struct ag_seen {
     struct kd_str id, name;
     struct kd_str pod_id, pod_name; /* "" for a plain container */

@@ -98,6 +98,11 @@ static const struct {
       3,
       "init container first of StatefulSet/duo (0) is not there as planned" },
     { "something is left over", { WEB, JOB, DUO, RUNS("old") }, AG_HEALTH_DIFFERS, 4, "container old is not part of the plan" },
+    { "an old one is being stopped",
+      { WEB, JOB, DUO, { .name = KD_STR_INIT("old"), .state = AG_SEEN_STOPPING } },
+      AG_HEALTH_RUNNING,
+      4,
+      "" },
     { "a hook is left over", { WEB, JOB, DUO, { .name = KD_STR_INIT("hook"), .hook = true } }, AG_HEALTH_RUNNING, 4, "" },
     { "nothing", { { .name = KD_STR_INIT("hook"), .hook = true } }, AG_HEALTH_GONE, 0, "nothing of it exists on this edge" },
 };
