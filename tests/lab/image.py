@@ -51,7 +51,8 @@ class Image:
     def __init__(self, page, command=('/bin/httpd', '-f', '-p', '8080', '-h', '/www'), extra=None):
         plain = _layer(page)
         self.layer = gzip.compress(plain, 1, mtime=0)
-        config = {'Cmd': list(command), 'Env': ['PATH=/bin'], 'WorkingDir': '/', **(extra or {})}
+        # busybox is the first process of its container and ends at no other signal.
+        config = {'Cmd': list(command), 'Env': ['PATH=/bin'], 'WorkingDir': '/', 'StopSignal': 'SIGKILL', **(extra or {})}
         self.config = json.dumps({'architecture': 'amd64', 'os': 'linux', 'config': config, 'rootfs': {
             'type': 'layers', 'diff_ids': [_digest(plain)]}, 'history': [{'created_by': 'the laboratory'}]}).encode()
         self.manifest = json.dumps({'schemaVersion': 2, 'mediaType': MANIFEST,
