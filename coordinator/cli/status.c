@@ -96,7 +96,7 @@ void ct_progress_show(const struct ct_call *call, const struct ct_progress *prog
                   KD_ARG(ct_summary_text(&view->status.summary, arena)));
     if (view->status.waiting.n)
         kd_buf_printf(out, "waits: %.*s\n", KD_ARG(view->status.waiting));
-    if (view->status.message.n)
+    else if (view->status.message.n)
         kd_buf_printf(out, "%.*s\n", KD_ARG(view->status.message));
     if (view->hold)
         kd_buf_printf(out, "on hold after a restore: 'kedge resume %.*s' ends it\n", KD_ARG(view->name));

@@ -6,6 +6,7 @@
 #include "coordinator/cli/labels.h"
 #include "coordinator/cli/show.h"
 #include "shared/base/own.h"
+#include "shared/model/messages.h"
 #include "shared/model/topic.h"
 #include "shared/os/clock.h"
 
@@ -87,6 +88,23 @@ static bool ct_label_fits(const struct ct_watching *watching, const struct ct_vi
     return true;
 }
 
+/** Appends a state without its order, printed as lists are: what did not change must not look changed. */
+static bool ct_without_order(struct kd_str state, struct kd_buf *out)
+{
+    static const struct kd_str begin = KD_STR_INIT("{\"order\":{");
+    KD_AUTO(kd_buf_clear) struct kd_buf compact = KD_BUF(KD_PAYLOAD_MAX);
+    if (kd_json_compact(state, "$", &compact, NULL) != KD_OK)
+        return false;
+    struct kd_str rest = kd_buf_str(&compact);
+    if (kd_str_starts(rest, begin)) {
+        (void)kd_str_cut(&rest, '}');
+        kd_buf_add_char(out, '{');
+        rest = rest.n && rest.p[0] == ',' ? (struct kd_str){ rest.p + 1, rest.n - 1 } : rest;
+    }
+    kd_buf_add(out, rest);
+    return !out->overflow;
+}
+
 /** A retained state: the view with its order in front. */
 static void ct_on_view(void *ctx, struct kd_str topic, struct kd_str payload)
 {
@@ -97,9 +115,10 @@ static void ct_on_view(void *ctx, struct kd_str topic, struct kd_str payload)
         ct_seen_update(watching, topic, KD_STR(""), (struct ct_manifest_version){ 0 });
         return;
     }
-    if (kd_json_decode(&ct_view_shape, payload, &arena, &view, NULL) != KD_OK || !ct_label_fits(watching, &view))
-        return;
-    ct_seen_update(watching, topic, payload, view.order);
+    KD_AUTO(kd_buf_clear) struct kd_buf json = KD_BUF(KD_PAYLOAD_MAX);
+    if (kd_json_decode(&ct_view_shape, payload, &arena, &view, NULL) == KD_OK && ct_label_fits(watching, &view) &&
+        ct_without_order(payload, &json))
+        ct_seen_update(watching, topic, kd_buf_str(&json), view.order);
 }
 
 static struct kd_str ct_topic_of(const struct ct_watching *watching, const struct ct_view *view, struct kd_arena *arena)

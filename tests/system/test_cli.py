@@ -444,6 +444,7 @@ def test_watch_prints_a_line_per_change(kedge, coordinator):
     lines = lines_of(child)
     try:
         assert re.match(r'edge-1 +online', lines.get(timeout=LIMIT_S))
+        coordinator.state('cluster/edge-1', {'order': {'epoch': 1, 'n': 1}, **cluster('edge-1')})  # nothing new: no line
         coordinator.state('cluster/edge-1', {'order': {'epoch': 1, 'n': 2}, **cluster('edge-1', 'offline')})
         assert re.match(r'edge-1 +offline', lines.get(timeout=LIMIT_S))
         coordinator.state('cluster/edge-1', {'order': {'epoch': 1, 'n': 1}, **cluster('edge-1', 'unknown')})  # an old one
@@ -539,3 +540,100 @@ def test_completion_in_bash(kedge, coordinator):
     assert complete('kedge deploy ') == ['shop:1.0.0', 'shop:1.1.0']
     assert complete('kedge deploy shop:1.1') == ['1.1.0']
     assert complete('kedge deploy shop -l a=b --wa') == ['--wait']
+
+
+def test_commands_and_settings_are_documented(kedge):
+    text = (tools.space.ROOT / 'docs' / 'cli.md').read_text()
+    overview = kedge.run('help')
+    names = re.findall(r'^  ([a-z]+) ', overview.split('Flags of all')[0], re.M)
+    settings = re.findall(r'^  --([a-z-]+) ', overview, re.M)
+    assert [name for name in names if f'`kedge {name}' not in text] == []
+    assert [name for name in settings if f'`{name.replace("-", "_")}`' not in text] == []
+
+
+# ---- with the real coordinator ---------------------------------------------------------------------------------------------
+
+CATALOG = """specSchema: Registry
+schemaVersion: "0.1"
+name: nowhere
+rootUrl: oci://127.0.0.1:1/charts
+type: HELM
+"""
+
+VERSIONED = """---
+specSchema: Application
+schemaVersion: "0.1"
+name: web
+version: {version}
+chartName: web
+chartVersion: {version}
+helmRegistry: nowhere
+defaultProfile: default
+profiles: [{{name: default, valuesFileName: web.yaml}}]
+---
+specSchema: DeploymentPackage
+schemaVersion: "0.1"
+name: shop
+version: {version}
+applications: [{{name: web, version: {version}}}]
+defaultProfile: default
+deploymentProfiles: [{{name: default, applicationProfiles: [{{application: web, profile: default}}]}}]
+"""
+
+
+@pytest.fixture
+def real(broker, kedge, tmp_path):
+    config = tmp_path / 'coordinator.conf'
+    config.write_text(f'broker.address = mqtt://127.0.0.1:{broker.port}\nstate.directory = {tmp_path}/state\n')
+    with open(tmp_path / 'coordinator.log', 'wb') as log:
+        child = subprocess.Popen([tools.program('kedge-coordinator'), '--config', config], stdin=subprocess.DEVNULL, stdout=log,
+                                 stderr=log)
+    kedge.run('get', 'clusters')  # waits for it
+    yield kedge
+    child.terminate()
+    assert child.wait(LIMIT_S) == 0, (tmp_path / 'coordinator.log').read_text()
+
+
+def test_a_catalog_and_a_deployment_from_first_to_last(real, tmp_path):
+    folder = tmp_path / 'package'
+    folder.mkdir()
+    (folder / 'all.yaml').write_text(CATALOG + ''.join(VERSIONED.format(version=one) for one in ('1.0.0', '1.1.0')))
+    (folder / 'web.yaml').write_text('a: 1\n')
+    clusters = ''.join(f'---\nspecSchema: Cluster\nname: edge-{i}\nlabels: {{chain: demo}}\n' for i in (1, 2))
+    assert real.run('apply', '-f', '-', stdin=clusters) == 'cluster/edge-1 created\ncluster/edge-2 created\n'
+    assert real.run('apply', '-f', '-', stdin=clusters) == 'cluster/edge-1 unchanged\ncluster/edge-2 unchanged\n'
+    assert re.findall(r' (\w+)$', real.run('import', folder), re.M)[1:] == ['created'] * 5
+    assert set(re.findall(r' (\w+)$', real.run('import', folder), re.M)[1:]) == {'unchanged'}
+    assert real.run('get', 'packages', '-o', 'name') == 'package/shop:1.0.0\npackage/shop:1.1.0\n'
+    assert real.run('deploy', 'shop:1.0.0', '-l', 'chain=demo', '--set', 'web.x=1') == 'deployment/shop created (1.0.0)\n'
+    assert 'waits' in real.run('status', 'shop', '--timeout', '20s') and 'nowhere' in real.run('describe', 'deployment', 'shop')
+    assert 'kedge upgrade' in real.run('deploy', 'shop', '-l', 'chain=demo', code=1)
+    real.run('upgrade', 'shop', '1.1.0', '--set', 'web.y=2')
+    view = json.loads(real.run('get', 'deployment', 'shop', '-o', 'json'))
+    assert (view['package']['version'], view['overrides']) == ('1.1.0', [{'app': 'web', 'values': {'x': 1, 'y': 2}}])
+    document = real.run('get', 'deployment', 'shop', '-o', 'yaml')
+    assert real.run('apply', '-f', '-', stdin=document) == 'deployment/shop unchanged\n'
+    assert 'first' in real.run('delete', 'package', 'shop:1.1.0', code=1)
+    assert 'no orphan' in real.run('prune', 'edge-1', 'shop', code=1)
+    real.run('leave', 'edge-2')
+    assert json.loads(real.run('get', 'cluster', 'edge-2', '-o', 'json'))['leave'] is True
+    real.run('delete', 'deployment', 'shop', '--wait')
+    real.run('delete', 'package', 'shop:1.0.0', 'shop:1.1.0')
+    real.run('delete', 'application', 'web:1.0.0', 'web:1.1.0')
+    real.run('delete', 'registry', 'nowhere')
+    real.run('delete', 'cluster', 'edge-1', 'edge-2')
+    for kind in ('deployments', 'packages', 'applications', 'registries', 'clusters', 'orphans'):
+        assert real.run('get', kind) == f'there are no {kind}\n'
+
+
+def test_watch_sees_what_the_coordinator_changes(real):
+    child = real.start('get', 'clusters', '--watch', '-o', 'name', stdout=subprocess.PIPE)
+    lines = lines_of(child)
+    try:
+        real.run('apply', '-f', '-', stdin='specSchema: Cluster\nname: edge-1\n')
+        assert lines.get(timeout=LIMIT_S) == 'cluster/edge-1'
+        real.run('apply', '-f', '-', stdin='specSchema: Cluster\nname: edge-1\nlabels: {a: b}\n')
+        assert lines.get(timeout=LIMIT_S) == 'cluster/edge-1'
+    finally:
+        child.kill()
+        child.wait()
