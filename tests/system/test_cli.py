@@ -445,6 +445,8 @@ def test_watch_prints_a_line_per_change(kedge, coordinator):
     try:
         assert re.match(r'edge-1 +online', lines.get(timeout=LIMIT_S))
         coordinator.state('cluster/edge-1', {'order': {'epoch': 1, 'n': 1}, **cluster('edge-1')})  # nothing new: no line
+        coordinator.state('cluster/edge-9', {'order': {'epoch': 1, 'n': 1}, **cluster('edge-9')})
+        assert re.match(r'edge-9 +online', lines.get(timeout=LIMIT_S))
         coordinator.state('cluster/edge-1', {'order': {'epoch': 1, 'n': 2}, **cluster('edge-1', 'offline')})
         assert re.match(r'edge-1 +offline', lines.get(timeout=LIMIT_S))
         coordinator.state('cluster/edge-1', {'order': {'epoch': 1, 'n': 1}, **cluster('edge-1', 'unknown')})  # an old one
