@@ -16,9 +16,15 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+/* gcc says it one way, clang the other; the sanitizer's own memory would count as data. */
 #if defined(__SANITIZE_ADDRESS__)
-#define AG_LIMITS_DATA 0 /* the sanitizer's own memory would count */
-#else
+#define AG_LIMITS_DATA 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define AG_LIMITS_DATA 0
+#endif
+#endif
+#ifndef AG_LIMITS_DATA
 #define AG_LIMITS_DATA 1
 #endif
 
