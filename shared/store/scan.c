@@ -4,7 +4,8 @@
 struct kd_scan kd_scan_prefix(int table, struct kd_str prefix)
 {
     struct kd_scan scan = { .table = table, .prefix = prefix.n < KD_KEY_MAX ? prefix.n : KD_KEY_MAX };
-    memcpy(scan.key.p, prefix.p, scan.prefix);
+    if (scan.prefix)
+        memcpy(scan.key.p, prefix.p, scan.prefix);
     scan.key.n = scan.prefix;
     return scan;
 }
