@@ -16,15 +16,17 @@ static size_t kd_utf8_step(struct kd_str s)
     return overlong || outside ? 0 : n;
 }
 
+size_t kd_utf8_valid_head(struct kd_str s)
+{
+    struct kd_str rest = s;
+    for (size_t n; rest.n && (n = kd_utf8_step(rest)) > 0;)
+        rest = (struct kd_str){ rest.p + n, rest.n - n };
+    return s.n - rest.n;
+}
+
 bool kd_utf8_is_valid(struct kd_str s)
 {
-    while (s.n) {
-        size_t n = kd_utf8_step(s);
-        if (n == 0)
-            return false;
-        s = (struct kd_str){ s.p + n, s.n - n };
-    }
-    return true;
+    return kd_utf8_valid_head(s) == s.n;
 }
 
 size_t kd_utf8_length(struct kd_str s)

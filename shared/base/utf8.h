@@ -7,6 +7,9 @@
 /** True for well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool kd_utf8_is_valid(struct kd_str s);
 
+/** How many bytes the text begins with that are well-formed. */
+size_t kd_utf8_valid_head(struct kd_str s);
+
 /** How many characters a well-formed text has. */
 size_t kd_utf8_length(struct kd_str s);
 

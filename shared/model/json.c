@@ -326,20 +326,48 @@ enum kd_code kd_json_compact(struct kd_str json, const char *path, struct kd_buf
     return KD_OK;
 }
 
-void kd_json_add_text(struct kd_buf *out, struct kd_str text)
+static bool kd_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c != '"' && c != '\\';
+}
+
+/** One character that does not stand for itself. */
+static void kd_json_add_escape(struct kd_buf *out, unsigned char c)
 {
     static const char short_form[] = "btn?fr"; /* \b \t \n (\v has none) \f \r are 8 to 13 */
+    if (c == '"' || c == '\\')
+        kd_buf_printf(out, "\\%c", c);
+    else if (c >= 8 && c <= 13 && c != 11)
+        kd_buf_printf(out, "\\%c", short_form[c - 8]);
+    else
+        kd_buf_printf(out, "\\u%04x", c);
+}
+
+/** Well-formed text: as it is in one piece up to the next character that is escaped. */
+static void kd_json_add_valid(struct kd_buf *out, struct kd_str text)
+{
+    while (text.n) {
+        size_t n = 0;
+        while (n < text.n && kd_is_plain((unsigned char)text.p[n]))
+            n++;
+        kd_buf_add(out, (struct kd_str){ text.p, n });
+        if (n < text.n)
+            kd_json_add_escape(out, (unsigned char)text.p[n++]);
+        text = (struct kd_str){ text.p + n, text.n - n };
+    }
+}
+
+void kd_json_add_text(struct kd_buf *out, struct kd_str text)
+{
     kd_buf_add_char(out, '"');
-    for (size_t i = 0; i < text.n; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if (c == '"' || c == '\\')
-            kd_buf_printf(out, "\\%c", c);
-        else if (c >= 8 && c <= 13 && c != 11)
-            kd_buf_printf(out, "\\%c", short_form[c - 8]);
-        else if (c < 0x20)
-            kd_buf_printf(out, "\\u%04x", c);
-        else
-            kd_buf_add_char(out, (char)c);
+    while (text.n) {
+        size_t n = kd_utf8_valid_head(text);
+        kd_json_add_valid(out, (struct kd_str){ text.p, n });
+        if (n < text.n) {
+            kd_buf_add_char(out, '?');
+            n++;
+        }
+        text = (struct kd_str){ text.p + n, text.n - n };
     }
     kd_buf_add_char(out, '"');
 }

@@ -75,7 +75,8 @@ KD_MUST_CHECK enum kd_code kd_json_decode(const struct kd_json_shape *shape, str
 /** Appends the struct as one JSON object; the buffer's overflow says if it did not fit. */
 void kd_json_encode(const struct kd_json_shape *shape, const void *value, struct kd_buf *out);
 
-/** Appends a JSON string with quotes and escapes. */
+/** Appends a JSON string with quotes and escapes. Bytes that are not UTF-8 (a text that was cut, or a registry's answer) become '?', so that
+ *  what is written can always be read again. */
 void kd_json_add_text(struct kd_buf *out, struct kd_str text);
 
 /** Checks that the text is one valid JSON value and appends it compactly. `path` names it in errors. */

@@ -278,6 +278,29 @@ static void test_round_trip(void **state)
     assert_str(kd_buf_str(&again), documents[1]);
 }
 
+/** What is written can be read again, whatever was given. */
+static void test_written_text(void **state)
+{
+    (void)state;
+    static const struct {
+        struct kd_str text;
+        const char *want;
+    } rows[] = {
+        { KD_STR_INIT(""), "\"\"" },
+        { KD_STR_INIT("a\x0b\x1b\"\\\n"), "\"a\\u000b\\u001b\\\"\\\\\\n\"" },
+        { KD_STR_INIT("caf\xc3\xa9"), "\"caf\xc3\xa9\"" },
+        { KD_STR_INIT("cut caf\xc3"), "\"cut caf?\"" },
+        { KD_STR_INIT("latin \xe9\xe8 1"), "\"latin ?? 1\"" },
+    };
+    for (size_t i = 0; i < KD_COUNT(rows); i++) {
+        KD_AUTO(kd_buf_clear) struct kd_buf out = KD_BUF(100), again = KD_BUF(100);
+        struct kd_err err = { 0 };
+        kd_json_add_text(&out, rows[i].text);
+        assert_str(kd_buf_str(&out), rows[i].want);
+        assert_ok(kd_json_compact(kd_buf_str(&out), "$", &again, &err), err);
+    }
+}
+
 static void test_compact(void **state)
 {
     (void)state;
@@ -295,7 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything),    cmocka_unit_test(test_absent_and_null), cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nul_lookalike), cmocka_unit_test(test_deep_nesting),    cmocka_unit_test(test_memory_is_bounded),
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_compact),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_compact),         cmocka_unit_test(test_written_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
