@@ -299,3 +299,23 @@ def test_tls_reads_renewed_files_at_the_next_connect(start, tmp_path, authoritie
     ca_file.write_bytes(right.cert.read_bytes())
     driver.expect('connected')
     assert driver.end() == 0
+
+
+@pytest.mark.parametrize('scheme', ['mqtt', 'mqtts'])
+def test_end_while_the_connect_hangs(start, scheme):
+    """A listener whose queue is full answers no SYN: the network thread then sits in connect() for two minutes, and may."""
+    with socket.socket() as full:
+        full.bind(('127.0.0.1', 0))
+        full.listen(0)
+        waiting = []
+        for _ in range(4):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+            waiting.append(one)
+        driver = start(Driver, f'{scheme}://127.0.0.1:{full.getsockname()[1]}', 'default/one')
+        driver.order('publish 1 kedge/v1/x y')
+        driver.expect('publish unavailable')
+        assert driver.end() == 0
+        for one in waiting:
+            one.close()
