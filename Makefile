@@ -101,7 +101,7 @@ check: ## install what is needed, build, and pass every test
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory system
 
-system: all-built
+system: build $(DRIVERS:%=$(B)/%)
 	@$(PYTHON) tests/run $(B) system --pytest tests/system $(ARGS)
 
 demo: ## deploy a package to two edges with Podman, live, on this machine
@@ -109,7 +109,7 @@ demo: ## deploy a package to two edges with Podman, live, on this machine
 	@$(MAKE) --no-print-directory build
 	@tests/demo/demo
 
-bench: all-built ## measure against the baselines
+bench: build $(DRIVERS:%=$(B)/%) ## measure against the baselines
 	@$(PYTHON) tests/bench/bench.py
 
 fuzz: ## let each fuzzer run for FUZZ_SECONDS (needs clang)
