@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from tests.lab import tools
+from tests.lab import tls, tools
 from tests.system.test_mqtt import Broker
 
 LIMIT_S = 60
@@ -406,6 +406,24 @@ def test_refused_by_the_broker(tmp_path):
     broker = Broker(tmp_path, ['allow_anonymous true', f'acl_file {acl}']).start()
     try:
         assert "does not let 'ada'" in Kedge(broker.port, tmp_path).run('resume', 'shop', '--timeout', '5s', code=1)
+    finally:
+        broker.kill()
+
+
+def test_tls_and_a_password(tmp_path):
+    right, wrong = tls.Authority(tmp_path / 'right'), tls.Authority(tmp_path / 'wrong')
+    cert, key = right.issue('broker', 'broker', ['127.0.0.1'])
+    users, secret = tmp_path / 'users', tmp_path / 'secret'
+    subprocess.run(['mosquitto_passwd', '-b', '-c', users, 'ada', 'correct horse'], check=True, timeout=LIMIT_S)
+    secret.write_text('correct horse\nonly the first line counts\n')
+    broker = Broker(tmp_path, [f'certfile {cert}', f'keyfile {key}', f'password_file {users}']).start()
+    kedge = Kedge(broker.port, tmp_path)
+    kedge.env.update(KEDGE_BROKER=f'mqtts://127.0.0.1:{broker.port}', KEDGE_CA_FILE=str(right.cert), KEDGE_USERNAME='ada')
+    try:  # connected: only the coordinator is missing
+        kedge.run('resume', 'shop', '--password-file', secret, '--timeout', '1s', code=4)
+        assert 'verify failed' in kedge.run('resume', 'shop', '--password-file', secret, '--ca-file', wrong.cert, code=3)
+        assert 'uthori' in kedge.run('resume', 'shop', code=3)  # not authorised: no password
+        assert 'No such file' in kedge.run('resume', 'shop', '--password-file', tmp_path / 'absent', code=1)
     finally:
         broker.kill()
 
