@@ -22,7 +22,7 @@ class Authority:
         """Returns (certificate, key) for a server (with addresses) or a client."""
         key, request, cert, extra = (self.dir / f'{name}.{end}' for end in ('key', 'csr', 'crt', 'ext'))
         self._key(key)
-        tools.command(['openssl', 'req', '-new', '-key', key, '-subj', f'/CN={subject}', '-out', request])
+        tools.command(['openssl', 'req', '-new', '-key', key, '-subj', '/CN=' + subject.replace('/', r'\/'), '-out', request])
         names = 'subjectAltName=' + ','.join(f'IP:{one}' for one in addresses)
         extra.write_text((names if addresses else 'basicConstraints=CA:FALSE') + '\n')
         tools.command(['openssl', 'x509', '-req', '-in', request, '-CA', self.cert, '-CAkey', self.key, '-CAserial',
