@@ -78,7 +78,7 @@ class Broker:
     def configure(self):
         folder = self.dir
         folder.mkdir(exist_ok=True)
-        lines = ['user root', 'max_queued_messages 0', 'max_queued_bytes 67108864', 'max_inflight_messages 1000',
+        lines = ['user root', 'max_queued_messages 1000000000', 'max_queued_bytes 67108864', 'max_inflight_messages 1000',
                  'max_packet_size 1048576', 'set_tcp_nodelay true', 'persistence true', f'persistence_location {folder}/',
                  'autosave_interval 1800', 'log_dest stderr', 'log_type error', 'log_type warning', 'log_type notice',
                  'connection_messages true', 'allow_anonymous true', f'listener {self.port} {self.host}']
