@@ -44,8 +44,11 @@ static const char *const ct_hints[KD_CODE_COUNT] = {
 static void ct_complain(const struct ct_call *call, const struct kd_err *err)
 {
     bool colours = call->screen.has_errors_live && call->screen.has_colours;
+    KD_AUTO(kd_buf_clear) struct kd_buf story = KD_BUF(KD_STORY_MAX + 1);
+    ct_add_visible(&story, kd_str(err->story));
     (void)fflush(stdout);
-    (void)fprintf(stderr, "%skedge: %s%s", colours ? ct_paint_on(CT_BAD) : "", err->story, colours ? ct_paint_off(CT_BAD) : "");
+    (void)fprintf(stderr, "%skedge: %.*s%s", colours ? ct_paint_on(CT_BAD) : "", KD_ARG(kd_buf_str(&story)),
+                  colours ? ct_paint_off(CT_BAD) : "");
     if (err->field[0] && strstr(err->story, err->field) == NULL)
         (void)fprintf(stderr, " (%s)", err->field);
     (void)fputc('\n', stderr);

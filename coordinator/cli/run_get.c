@@ -119,10 +119,14 @@ static void ct_describe_head(const struct ct_kind *kind, const struct ct_view *v
     struct ct_cell cells[CT_COLUMNS_MAX] = { { { NULL, 0 }, CT_PLAIN } };
     kind->fill(view, kd_wall_now(), arena, cells);
     for (size_t i = 0; i < kind->wide_columns; i++) {
+        if (cells[i].text.n == 0)
+            continue;
         struct kd_str header = kd_str(kind->headers[i]);
         for (size_t j = 0; j < header.n; j++)
             kd_buf_add_char(out, (char)(j ? header.p[j] | (header.p[j] >= 'A' && header.p[j] <= 'Z' ? 0x20 : 0) : header.p[j]));
-        kd_buf_printf(out, ":%*s%.*s\n", (int)(14 > header.n ? 14 - header.n : 1), "", KD_ARG(cells[i].text));
+        kd_buf_printf(out, ":%*s", (int)(14 > header.n ? 14 - header.n : 1), "");
+        ct_add_visible(out, cells[i].text);
+        kd_buf_add_char(out, '\n');
     }
 }
 

@@ -7,19 +7,20 @@
 #include "coordinator/cli/show.h"
 #include "coordinator/cli/watch.h"
 #include "shared/base/own.h"
+#include "shared/model/name.h"
 #include "shared/os/clock.h"
 
 enum {
     CT_ROUND_MEMORY = 64 * 1024 * 1024, /* bytes of one look */
     CT_LOOK_US = 1000000,               /* between two looks, if nothing tells of a change */
     CT_PAUSE_US = 100000,               /* between two looks at least */
+    CT_STATUS_CLUSTERS = 200,           /* that are shown one by one */
 };
 
 enum kd_code ct_progress_get(struct ct_call *call, struct kd_str name, struct kd_arena *arena, struct ct_progress *ret,
                              struct kd_err *err)
 {
-    const struct kd_pair members[] = { { KD_STR("name"), name } };
-    struct kd_str body = ct_object(arena, members, 1), json;
+    struct kd_str body = kd_arena_printf(arena, "{\"name\":\"%.*s\",\"pageSize\":%d}", KD_ARG(name), CT_STATUS_CLUSTERS), json;
     struct ct_thing thing;
     enum kd_code code = ct_get(call, ct_kind_of(KD_STR("deployment")), &(struct ct_name){ .name = name }, arena, &thing, err);
     code = code ? code : ct_request(call, "deployment", "clusters", body, arena, &json, err);
@@ -73,15 +74,38 @@ static void ct_progress_rows(const struct ct_cluster_view *cluster, struct kd_ar
         row->cells[5].text = has_app ? ct_seconds_text(app->age_s, arena) : KD_STR("-");
         row->cells[6].text = has_app ? ct_why(app->reason, app->message, arena) : cluster->message;
     }
+}
+
+static bool ct_skips(const struct ct_cluster_view *cluster, const struct ct_skipped *what)
+{
     for (size_t i = 0; i < cluster->skipped.n; i++) {
-        struct ct_row *row = ct_table_row(table);
-        if (row == NULL)
-            return;
-        const struct ct_skipped *skipped = &cluster->skipped.v[i];
-        row->cells[1].text = kd_arena_printf(arena, "%.*s/%.*s", KD_ARG(skipped->kind), KD_ARG(skipped->name));
-        row->cells[3] = (struct ct_cell){ KD_STR("skipped"), CT_FAINT };
-        row->cells[6].text = skipped->reason;
+        const struct ct_skipped *one = &cluster->skipped.v[i];
+        if (kd_str_eq(one->kind, what->kind) && kd_str_eq(one->name, what->name) && kd_str_eq(one->reason, what->reason))
+            return true;
     }
+    return false;
+}
+
+/** "skipped Ingress/web on edge-1 and 3 more: why", once for all clusters that skip the same. */
+static void ct_skipped_show(const struct ct_cluster_page *page, size_t first, const struct ct_skipped *what, struct kd_buf *out)
+{
+    size_t others = 0;
+    for (size_t i = 0; i < first; i++)
+        if (ct_skips(&page->items.v[i], what))
+            return; /* was said there */
+    for (size_t i = first + 1; i < page->items.n; i++)
+        others += ct_skips(&page->items.v[i], what);
+    struct kd_str cluster = page->items.v[first].cluster;
+    kd_buf_add(out, KD_STR("skipped "));
+    ct_add_visible(out, what->kind);
+    kd_buf_add_char(out, '/');
+    ct_add_visible(out, what->name);
+    kd_buf_printf(out, " on %.*s", KD_ARG(cluster));
+    if (others)
+        kd_buf_printf(out, " and %zu more", others);
+    kd_buf_add(out, KD_STR(": "));
+    ct_add_visible(out, what->reason);
+    kd_buf_add_char(out, '\n');
 }
 
 void ct_progress_show(const struct ct_call *call, const struct ct_progress *progress, struct kd_arena *arena, struct kd_buf *out)
@@ -94,10 +118,10 @@ void ct_progress_show(const struct ct_call *call, const struct ct_progress *prog
     kd_buf_printf(out, "%.*s  %.*s:%.*s  %s%.*s%s  %.*s\n", KD_ARG(view->name), KD_ARG(view->package.name),
                   KD_ARG(view->package.version), ct_paint_on(paint), KD_ARG(state), ct_paint_off(paint),
                   KD_ARG(ct_summary_text(&view->status.summary, arena)));
-    if (view->status.waiting.n)
-        kd_buf_printf(out, "waits: %.*s\n", KD_ARG(view->status.waiting));
-    else if (view->status.message.n)
-        kd_buf_printf(out, "%.*s\n", KD_ARG(view->status.message));
+    struct kd_str note = view->status.waiting.n ? view->status.waiting : view->status.message;
+    kd_buf_add(out, view->status.waiting.n ? KD_STR("waits: ") : KD_STR(""));
+    ct_add_visible(out, note);
+    kd_buf_add(out, note.n ? KD_STR("\n") : KD_STR(""));
     if (view->hold)
         kd_buf_printf(out, "on hold after a restore: 'kedge resume %.*s' ends it\n", KD_ARG(view->name));
     struct ct_table table;
@@ -108,6 +132,9 @@ void ct_progress_show(const struct ct_call *call, const struct ct_progress *prog
         kd_buf_add_char(out, '\n');
     if (table.first)
         ct_table_print(&table, &style, out);
+    for (size_t i = 0; i < progress->clusters.items.n; i++)
+        for (size_t j = 0; j < progress->clusters.items.v[i].skipped.n; j++)
+            ct_skipped_show(&progress->clusters, i, &progress->clusters.items.v[i].skipped.v[j], out);
     if (progress->clusters.total > progress->clusters.items.n)
         kd_buf_printf(out, "… and %llu more clusters\n",
                       (unsigned long long)(progress->clusters.total - progress->clusters.items.n));
@@ -122,8 +149,8 @@ static void ct_progress_trouble(const struct ct_progress *progress, struct kd_bu
             const struct ct_app_view *app = &cluster->apps.v[j];
             if (kd_str_is(app->state, "running") || app->message.n == 0)
                 continue;
-            kd_buf_printf(out, "; %.*s/%.*s %.*s: %.*s", KD_ARG(cluster->cluster), KD_ARG(app->name), KD_ARG(app->state),
-                          KD_ARG(app->message));
+            kd_buf_printf(out, "; %.*s/%.*s %.*s: ", KD_ARG(cluster->cluster), KD_ARG(app->name), KD_ARG(app->state));
+            ct_add_visible(out, app->message);
             return;
         }
     }
@@ -134,10 +161,11 @@ void ct_progress_line(const struct ct_progress *progress, struct kd_arena *arena
     const struct ct_view *view = &progress->view;
     kd_buf_printf(out, "%.*s %.*s: %.*s, %.*s", KD_ARG(view->name), KD_ARG(view->package.version),
                   KD_ARG(ct_deployment_state(view, arena)), KD_ARG(ct_summary_text(&view->status.summary, arena)));
-    if (view->status.waiting.n)
-        kd_buf_printf(out, "; waits: %.*s", KD_ARG(view->status.waiting));
-    else
+    if (view->status.waiting.n == 0)
         ct_progress_trouble(progress, out);
+    else
+        kd_buf_add(out, KD_STR("; waits: "));
+    ct_add_visible(out, view->status.waiting);
     kd_buf_add_char(out, '\n');
 }
 
@@ -309,6 +337,11 @@ static enum ct_exit ct_status_watch(struct ct_call *call, struct kd_str name)
 enum ct_exit ct_run_status(struct ct_call *call)
 {
     struct kd_str name = ct_word(call, 0);
+    struct kd_err err = { 0 };
+    if (name.n && !kd_is_name(name)) {
+        (void)kd_fail(&err, KD_INVALID, 0, "name '%.*s' %s", KD_ARG(name), KD_NAME_RULE);
+        return ct_usage(call, &err);
+    }
     if (name.n == 0)
         return ct_given(call, CT_FLAG_WATCH)
                    ? ct_watch(call, ct_kind_of(KD_STR("deployment")), &(struct ct_name){ 0 }, KD_STR("{}"))

@@ -86,8 +86,7 @@ static struct kd_str ct_cut_to(struct kd_str text, size_t width)
     return text;
 }
 
-/** What comes from edges must not move the cursor. */
-static void ct_add_visible(struct kd_buf *out, struct kd_str text)
+void ct_add_visible(struct kd_buf *out, struct kd_str text)
 {
     for (size_t i = 0; i < text.n; i++)
         kd_buf_add_char(out, (unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f ? '?' : text.p[i]);

@@ -46,4 +46,7 @@ struct ct_table_style {
 
 void ct_table_print(const struct ct_table *table, const struct ct_table_style *style, struct kd_buf *out);
 
+/** Appends a text that came from elsewhere, with '?' for control characters: it must not move the cursor. */
+void ct_add_visible(struct kd_buf *out, struct kd_str text);
+
 #endif
