@@ -379,15 +379,6 @@ static enum kd_code ag_make_network(struct ag_libpod *pod, struct kd_err *err)
     return code;
 }
 
-static enum kd_code ag_create(struct ag_libpod *pod, const char *path, struct kd_str body, struct kd_err *err)
-{
-    enum kd_code code = ag_do(pod, KD_HTTP_POST, ag_url(pod, path, NO_BODY, ""), body, err);
-    if (code != KD_CONFLICT)
-        return code;
-    code = ag_make_network(pod, err);
-    return code == KD_OK ? ag_do(pod, KD_HTTP_POST, ag_url(pod, path, NO_BODY, ""), body, err) : code;
-}
-
 static enum kd_code ag_told(enum kd_code code, const char *what, struct kd_str name, struct kd_err *err)
 {
     if (code != KD_OK)
@@ -397,12 +388,53 @@ static enum kd_code ag_told(enum kd_code code, const char *what, struct kd_str n
 
 enum kd_code ag_libpod_create_container(struct ag_libpod *pod, struct kd_str name, struct kd_str body, struct kd_err *err)
 {
-    return ag_told(ag_create(pod, "containers/create", body, err), "create container", name, err);
+    enum kd_code code = ag_do(pod, KD_HTTP_POST, ag_url(pod, "containers/create", NO_BODY, ""), body, err);
+    if (code == KD_CONFLICT) {
+        code = ag_make_network(pod, err);
+        if (code == KD_OK)
+            code = ag_do(pod, KD_HTTP_POST, ag_url(pod, "containers/create", NO_BODY, ""), body, err);
+    }
+    return ag_told(code, "create container", name, err);
+}
+
+struct ag_pod_inspected {
+    struct kd_str infra;
+    uint64_t containers;
+};
+static const struct kd_json_field pod_rows[] = {
+    { .name = "InfraContainerID", .kind = KD_JSON_TEXT, .at = offsetof(struct ag_pod_inspected, infra) },
+    { .name = "NumContainers", .kind = KD_JSON_COUNT, .at = offsetof(struct ag_pod_inspected, containers) },
+};
+static const struct kd_json_shape pod_shape = { "pod", sizeof(struct ag_pod_inspected), pod_rows, KD_COUNT(pod_rows), false, NULL };
+
+static enum kd_code ag_inspect_pod(struct ag_libpod *pod, struct kd_str name, struct kd_arena *arena, struct ag_pod_inspected *ret)
+{
+    KD_AUTO(kd_http_response_clear) struct kd_http_response answer = { 0 };
+    enum kd_code code = ag_call(pod, ag_url(pod, "pods/", name, "/json"), &(struct ag_call){ .method = KD_HTTP_GET }, &answer,
+                                NULL);
+    return code == KD_OK ? kd_json_decode(&pod_shape, kd_buf_str(&answer.body), arena, ret, NULL) : code;
+}
+
+/** Where Podman fails to create a pod, it may leave one that has no containers: no list of containers shows it. */
+static void ag_drop_empty_pod(struct ag_libpod *pod, struct kd_str name)
+{
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(AG_ANSWER_MAX);
+    struct ag_pod_inspected found = { { NULL, 0 }, 0 };
+    if (ag_inspect_pod(pod, name, &arena, &found) == KD_OK && found.containers == 0)
+        (void)(ag_do(pod, KD_HTTP_DELETE, ag_url(pod, "pods/", name, "?force=true"), NO_BODY, NULL) == KD_OK);
 }
 
 enum kd_code ag_libpod_create_pod(struct ag_libpod *pod, struct kd_str name, struct kd_str body, struct kd_err *err)
 {
-    return ag_told(ag_create(pod, "pods/create", body, err), "create pod", name, err);
+    enum kd_code code = ag_do(pod, KD_HTTP_POST, ag_url(pod, "pods/create", NO_BODY, ""), body, err);
+    bool lacks_network = code == KD_CONFLICT;
+    if (lacks_network || code == KD_EXISTS) {
+        ag_drop_empty_pod(pod, name);
+        code = lacks_network ? ag_make_network(pod, err) : KD_OK;
+        if (code == KD_OK)
+            code = ag_do(pod, KD_HTTP_POST, ag_url(pod, "pods/create", NO_BODY, ""), body, err);
+    }
+    return ag_told(code, "create pod", name, err);
 }
 
 enum kd_code ag_libpod_start(struct ag_libpod *pod, struct kd_str name, struct kd_err *err)
@@ -411,25 +443,12 @@ enum kd_code ag_libpod_start(struct ag_libpod *pod, struct kd_str name, struct k
                    err);
 }
 
-struct ag_pod_inspected {
-    struct kd_str infra;
-};
-static const struct kd_json_field pod_rows[] = {
-    { .name = "InfraContainerID", .kind = KD_JSON_TEXT, .at = offsetof(struct ag_pod_inspected, infra) },
-};
-static const struct kd_json_shape pod_shape = { "pod", sizeof(struct ag_pod_inspected), pod_rows, KD_COUNT(pod_rows), false, NULL };
-
 void ag_libpod_explain(struct ag_libpod *pod, struct kd_str pod_name, struct kd_err *err)
 {
-    KD_AUTO(kd_http_response_clear) struct kd_http_response answer = { 0 };
     KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(AG_ANSWER_MAX);
-    struct ag_pod_inspected found = { { NULL, 0 } };
+    struct ag_pod_inspected found = { { NULL, 0 }, 0 };
     struct kd_err why = { KD_OK, 0, "", "" };
-    enum kd_code code = ag_call(pod, ag_url(pod, "pods/", pod_name, "/json"), &(struct ag_call){ .method = KD_HTTP_GET }, &answer,
-                                NULL);
-    if (code == KD_OK)
-        code = kd_json_decode(&pod_shape, kd_buf_str(&answer.body), &arena, &found, NULL);
-    if (code != KD_OK || !found.infra.n)
+    if (ag_inspect_pod(pod, pod_name, &arena, &found) != KD_OK || !found.infra.n)
         return;
     if (ag_do(pod, KD_HTTP_POST, ag_url(pod, "containers/", found.infra, "/start"), NO_BODY, &why) != KD_OK && err)
         *err = why;
@@ -479,6 +498,54 @@ enum kd_code ag_libpod_remove_container(struct ag_libpod *pod, struct kd_str nam
 enum kd_code ag_libpod_remove_pod(struct ag_libpod *pod, struct kd_str name, uint64_t grace_s, int64_t wait_ms, struct kd_err *err)
 {
     return ag_remove(pod, "pods/", name, grace_s, wait_ms, err);
+}
+
+struct ag_pod_row {
+    struct kd_str name;
+    struct ag_row_labels labels;
+};
+
+struct ag_pod_list {
+    struct {
+        struct ag_pod_row *v;
+        size_t n;
+    } rows;
+};
+
+static const struct kd_json_field pod_list_row_rows[] = {
+    { .name = "Name", .kind = KD_JSON_TEXT, .at = offsetof(struct ag_pod_row, name), .required = true },
+    { .name = "Labels", .kind = KD_JSON_OBJECT, .at = offsetof(struct ag_pod_row, labels), .shape = &label_shape },
+};
+static const struct kd_json_shape pod_row_shape = {
+    "pod", sizeof(struct ag_pod_row), pod_list_row_rows, KD_COUNT(pod_list_row_rows), false, NULL
+};
+static const struct kd_json_field pod_list_rows[] = {
+    { .name = "v", .kind = KD_JSON_LIST, .at = 0, .max = AG_LISTED_MAX, .shape = &pod_row_shape },
+};
+static const struct kd_json_shape pod_list_shape = { "pods",        sizeof(struct ag_pod_list),
+                                                     pod_list_rows, KD_COUNT(pod_list_rows),
+                                                     false,         NULL };
+
+enum kd_code ag_libpod_list_pods(struct ag_libpod *pod, struct kd_arena *arena, struct ag_seens *ret, struct kd_err *err)
+{
+    struct ag_pod_list list = { { NULL, 0 } };
+    enum kd_code code = ag_get_list(pod, ag_list_url(pod, "pods/json?filters=", NO_BODY), &pod_list_shape, arena, &list, err);
+    if (code != KD_OK)
+        return kd_wrap(err, "list pods");
+    struct ag_seen *seen = kd_arena_alloc(arena, (list.rows.n + 1) * sizeof *seen);
+    if (!seen)
+        return kd_fail(err, KD_TOO_LARGE, 0, "there are more pods than memory for their list");
+    for (size_t i = 0; i < list.rows.n; i++) {
+        const struct ag_pod_row *row = &list.rows.v[i];
+        seen[i] = (struct ag_seen){ .pod_name = row->name,
+                                    .uid = row->labels.uid,
+                                    .deployment = row->labels.deployment,
+                                    .app = row->labels.app,
+                                    .grace_s = ag_label_number(row->labels.grace),
+                                    .infra = true };
+    }
+    *ret = (struct ag_seens){ seen, list.rows.n };
+    return KD_OK;
 }
 
 /* ---- volumes and the network -------------------------------------------------------------------------------------------- */

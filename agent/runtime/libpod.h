@@ -22,6 +22,10 @@ int64_t ag_libpod_left_ms(const struct ag_libpod *pod);
 KD_MUST_CHECK enum kd_code ag_libpod_list(struct ag_libpod *pod, struct kd_str app, struct kd_arena *arena, struct ag_seens *ret,
                                           struct kd_err *err);
 
+/** All pods of the host's project, each as if it were its own container: also those that have no containers. */
+KD_MUST_CHECK enum kd_code ag_libpod_list_pods(struct ag_libpod *pod, struct kd_arena *arena, struct ag_seens *ret,
+                                               struct kd_err *err);
+
 /** Whether the kernel ended the container for its memory; false where that cannot be told. */
 bool ag_libpod_is_out_of_memory(struct ag_libpod *pod, struct kd_str id);
 

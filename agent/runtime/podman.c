@@ -231,18 +231,34 @@ static enum kd_code ag_remove_files(const struct ag_host *host, const struct ag_
     return code;
 }
 
+/** Everything of the project, also pods that have no containers. */
+static enum kd_code ag_list_all(struct ag_libpod *pod, struct kd_arena *arena, struct ag_things *ret, struct kd_err *err)
+{
+    struct ag_seens containers, pods, all = { NULL, 0 };
+    enum kd_code code = ag_libpod_list(pod, (struct kd_str){ NULL, 0 }, arena, &containers, err);
+    if (code == KD_OK)
+        code = ag_libpod_list_pods(pod, arena, &pods, err);
+    if (code != KD_OK)
+        return code;
+    all.v = kd_arena_alloc(arena, (containers.n + pods.n + 1) * sizeof *all.v);
+    if (!all.v)
+        return kd_fail(err, KD_TOO_LARGE, 0, "there are more containers than memory for their list");
+    for (size_t i = 0; i < containers.n; i++)
+        all.v[all.n++] = containers.v[i];
+    for (size_t i = 0; i < pods.n; i++)
+        all.v[all.n++] = pods.v[i];
+    return ag_things_of(&all, arena, ret, err);
+}
+
 static enum kd_code ag_podman_remove(const struct ag_host *host, const struct ag_job_app *app, struct kd_err *err)
 {
     KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(AG_SEEN_ARENA_BYTES);
     KD_AUTO(ag_libpod_closep) struct ag_libpod *pod = NULL;
-    struct ag_seens all;
     struct ag_things things;
     size_t others = 0;
     enum kd_code code = ag_libpod_open(host, &pod, err);
     if (code == KD_OK)
-        code = ag_libpod_list(pod, (struct kd_str){ NULL, 0 }, &arena, &all, err);
-    if (code == KD_OK)
-        code = ag_things_of(&all, &arena, &things, err);
+        code = ag_list_all(pod, &arena, &things, err);
     if (code != KD_OK)
         return code;
     for (size_t i = 0; i < things.n; i++) {

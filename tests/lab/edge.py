@@ -95,9 +95,15 @@ class Edge(machine.Machine):
                      'podman network prune --force')
 
     # ---- end ---------------------------------------------------------------------------------------------------------------
+    def _forget_network(self):
+        """What a kernel forgets without power: bridges of containers, and rules that lead to them. The namespace is still there."""
+        tools.command(['nsenter', f'--net={self.netns}', 'sh', '-c', 'for table in nat filter; do iptables -t $table -F; '
+                       'iptables -t $table -X; done; ip -o link show type bridge | cut -d: -f2 | xargs -r -n1 ip link delete'])
+
     def reboot(self):
         """A power cut and a start; Podman's service is up again, an agent is not."""
         self.power_off()
+        self._forget_network()
         self.boot()
         self.start_podman()
         self.podman_ready()
