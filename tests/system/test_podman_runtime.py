@@ -333,7 +333,8 @@ def test_a_changed_config_map_replaces_only_what_uses_it(podman):
 PAIR = workload('Deployment', 'pair', """
       initContainers:
       - {name: first, image: IMAGE, command: [/bin/sh, -c, "echo first >> /v/index.html"], volumeMounts: [{name: v, mountPath: /v}]}
-      - {name: second, image: IMAGE, command: [/bin/sh, -c, "echo second >> /v/index.html"], volumeMounts: [{name: v, mountPath: /v}]}
+      - {name: second, image: IMAGE, command: [/bin/sh, -c, "echo second >> /v/index.html"],
+         volumeMounts: [{name: v, mountPath: /v}]}
       containers:
       - {name: web, image: IMAGE, args: [/bin/httpd, -f, -p, "8080", -h, /v], volumeMounts: [{name: v, mountPath: /v}]}
       - {name: side, image: IMAGE, command: [/bin/sleep, "100000"]}
