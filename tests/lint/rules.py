@@ -85,7 +85,7 @@ MADE = {
 
 class File:
     def __init__(self, root, path):
-        self.path = path                      # below the root
+        self.root, self.path = root, path     # the path is below the root
         self.folder = str(pathlib.PurePath(path).parent)
         self.text = (root / path).read_text(errors='replace')
         self.is_c = path.endswith(('.c', '.h'))
@@ -196,8 +196,21 @@ def text(file):
         yield file.text.count('\n') + 1, 'the last line has no end'
 
 
+def document_links(file):
+    """What a document links to is there, and so are the folders and files of ours that it names in backquotes."""
+    if not file.path.endswith('.md'):
+        return
+    for line, match in lines_of(file.text, r'\]\(([^)\s#:]+)(?:#[^)]*)?\)'):
+        if not (file.root / file.folder / match.group(1)).exists():
+            yield line, f'{match.group(1)} is not there'
+    for line, match in lines_of(file.text, r'`((?:shared|agent|coordinator|tests|docs|packaging)/[\w./-]*[\w/])`'):
+        if match.group(1) not in MAY_USE and not (file.root / match.group(1)).exists():
+            yield line, f'{match.group(1)} is not there'
+
+
 RULES = {'banned': (banned, 'c'), 'pure': (pure, 'c'), 'includes': (include_table, 'c'), 'prefix': (prefix, 'c'),
-         'opening': (opening, 'c'), 'elsewhere': (elsewhere, 'all'), 'undone': (undone, 'all'), 'text': (text, 'all')}
+         'opening': (opening, 'c'), 'elsewhere': (elsewhere, 'all'), 'undone': (undone, 'all'), 'text': (text, 'all'),
+         'documents': (document_links, 'all')}
 
 
 # ---- running ---------------------------------------------------------------------------------------------------------------
