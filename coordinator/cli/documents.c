@@ -116,8 +116,11 @@ struct kd_str ct_document_body(const struct ct_document *document, struct kd_str
 {
     KD_AUTO(kd_buf_clear) struct kd_buf out = KD_BUF(CT_FILE_MAX);
     kd_buf_add_char(&out, '{');
-    if (uid.n)
-        kd_buf_printf(&out, "\"uid\":\"%.*s\",", KD_ARG(uid));
+    if (uid.n) {
+        kd_buf_add(&out, KD_STR("\"uid\":"));
+        kd_json_add_text(&out, uid);
+        kd_buf_add_char(&out, ',');
+    }
     if (resource_version)
         kd_buf_printf(&out, "\"resourceVersion\":%llu,", (unsigned long long)resource_version);
     kd_buf_add(&out, (struct kd_str){ document->json.p + 1, document->json.n - 1 });

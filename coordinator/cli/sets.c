@@ -6,6 +6,7 @@
 
 #include "shared/base/buf.h"
 #include "shared/base/own.h"
+#include "shared/base/utf8.h"
 #include "shared/model/name.h"
 
 struct ct_app_values {
@@ -146,7 +147,8 @@ static enum kd_code ct_read_path(struct ct_reader *in)
             code = ct_read_item(in);
             continue;
         }
-        (void)ct_next(in); /* '.' */
+        if (ct_next(in) != '.')
+            return ct_set_bad(in, "after [n] there must be '.', '[' or '='");
         code = ct_read_key(in);
     }
     if (code == KD_OK && ct_peek(in) != '=')
@@ -279,8 +281,8 @@ static enum kd_code ct_read_assignment(struct ct_sets *sets, struct ct_reader *i
 enum kd_code ct_sets_assign(struct ct_sets *sets, struct kd_str argument, bool is_text, struct kd_err *err)
 {
     struct ct_reader in = { .argument = argument, .rest = argument, .is_text = is_text, .err = err };
-    if (argument.n && memchr(argument.p, '\0', argument.n))
-        return ct_set_bad(&in, "it holds a 0 byte");
+    if (!kd_utf8_is_valid(argument) || (argument.n && memchr(argument.p, '\0', argument.n)))
+        return ct_set_bad(&in, "it is not UTF-8 text");
     for (;;) {
         enum kd_code code = ct_read_assignment(sets, &in);
         if (code != KD_OK || in.rest.n == 0)

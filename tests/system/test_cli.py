@@ -517,6 +517,16 @@ def test_live_view_draws_in_place(kedge, coordinator):
     terminal.close()
 
 
+def test_progress_of_an_upload(kedge, coordinator, tmp_path):
+    uploads = Uploads()
+    (tmp_path / 'big.tar.gz').write_bytes(os.urandom(500000))
+    coordinator.answers = {'upload/put': uploads.put, 'package/import': {'imported': []}}
+    terminal = Terminal(kedge, 'import', str(tmp_path / 'big.tar.gz'))
+    assert 'uploading [' in terminal.until('ACTION')
+    terminal.close()
+    assert uploads.content() == (tmp_path / 'big.tar.gz').read_bytes()
+
+
 def test_completion(kedge, coordinator):
     coordinator.answers = {'deployment/list': page([deployment()]), 'cluster/list': page([cluster('edge-1'), cluster('edge-2')]),
                            'package/list': page([{'name': 'shop', 'version': one} for one in ('1.0.0', '1.1.0')]),

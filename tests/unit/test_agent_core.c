@@ -12,6 +12,7 @@ static void test_deploys(void **state)
     assert_non_null(world_row(w, AG_TABLE_MANIFEST, "manifest"));
     assert_int_equal(w->topic_n, 1);
     assert_str(kd_digest_hex(&digest), w->topics[0]);
+    world_wait(w, 1);
     assert_state(w, SHOP, "", "pending");
     world_object(w, document);
     assert_int_equal(w->topic_n, 0);
@@ -256,6 +257,7 @@ static void test_missing_objects(void **state)
     world_manifest(w, 1, both, "", "");
     world_object(w, document);
     world_settle(w);
+    world_wait(w, 1);
     assert_state(w, BLOG, "", "running"); /* holds up nothing else */
     assert_state(w, SHOP, "", "pending");
     assert_false(world_says(w->hello, lost.text));

@@ -110,6 +110,8 @@ static const struct {
     { { "web.l={a" }, NULL, NULL },
     { { "web.l={a}b" }, NULL, NULL },
     { { "" }, NULL, NULL },
+    { { "web.l[0]a=1" }, NULL, NULL },
+    { { "web.a=\xe3" }, NULL, NULL },
     { { "web.a=1," }, NULL, NULL },
 };
 
