@@ -26,15 +26,17 @@ void ag_look_soon(struct ag_core *core)
     ag_look_by(core, core->observed_at.us && gap.us > soon.us ? gap : soon);
 }
 
+/** Of what is not here any more, or not yet, there is nothing to see: it is our own job that removes it. */
 void ag_on_runtime_changed(struct ag_core *core, const struct ag_event *event)
 {
     struct ag_unit *unit = ag_unit_with(core, event->text);
     struct ag_app *app = unit ? ag_unit_app(unit, event->app) : NULL;
     if (app)
         app->look = true;
-    else
+    if (event->text.n == 0)
         core->look_all = true;
-    ag_look_soon(core);
+    if (event->text.n == 0 || (app && !app->work)) /* after its job, else */
+        ag_look_soon(core);
 }
 
 /* ---- asking ---- */

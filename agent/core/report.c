@@ -11,6 +11,7 @@ enum {
     AG_BURST_PAUSE_S = 10, /* seconds of silence after which it may be as many again */
     AG_SENT_AT_ONCE = 32,  /* statuses in one step: the connection has room for about a hundred */
     AG_PACE_MS = 50,       /* milliseconds until the next ones */
+    AG_MISSING_MS = 200,   /* milliseconds: an object that comes at once is no news */
     AG_SHORT = 160,        /* bytes of a message where they do not all fit */
 };
 
@@ -187,6 +188,7 @@ void ag_report_unit(struct ag_core *core, struct ag_unit *unit)
         return;
     unit->report.content = content;
     unit->report.unsent = true;
+    unit->report.calm = ag_after(core, unit->phase == AG_PHASE_MISSING ? AG_MISSING_MS * 1000 : 0);
 }
 
 static void ag_report_send(struct ag_core *core, struct ag_unit *unit)
@@ -216,6 +218,13 @@ static bool ag_reports_may(const struct ag_core *core)
     return core->connected && !core->muted && (core->observed || core->runtime.code != KD_OK);
 }
 
+static struct kd_mono ag_report_time(const struct ag_report *report)
+{
+    if (!report->unsent)
+        return report->retry.at;
+    return report->calm.us > report->next.us ? report->calm : report->next;
+}
+
 void ag_reports_settle(struct ag_core *core)
 {
     size_t sent = 0;
@@ -223,7 +232,7 @@ void ag_reports_settle(struct ag_core *core)
         struct ag_unit *unit = core->units[i];
         if (!unit->report.unsent && !unit->report.unheard)
             continue;
-        struct kd_mono at = unit->report.unsent ? unit->report.next : unit->report.retry.at;
+        struct kd_mono at = ag_report_time(&unit->report);
         if (!ag_is_due(core, at))
             ag_wake_by(core, at);
         else if (sent++ < AG_SENT_AT_ONCE)

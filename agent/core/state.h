@@ -116,6 +116,7 @@ struct ag_report {
     unsigned burst;      /* sent in short order */
     struct kd_mono sent; /* when */
     struct kd_mono next; /* not before */
+    struct kd_mono calm; /* nor before this: it may be over by then */
     struct ag_retry retry;
 };
 
