@@ -7,8 +7,9 @@
 #include <stdatomic.h>
 
 enum {
-    AG_REMOVERS_MAX = 8, /* threads */
-    AG_MOMENT_MS = 400,  /* what stops when it is told to is gone by then */
+    AG_REMOVERS_MAX = 8,   /* threads */
+    AG_MOMENT_MS = 400,    /* what stops when it is told to is gone by then */
+    AG_STACK = 512 * 1024, /* bytes of a thread's stack: it counts against a job's memory */
 };
 
 static struct ag_thing *ag_thing_named(const struct ag_things *things, struct kd_str name, bool is_pod)
@@ -92,18 +93,30 @@ static void *ag_removal_thread(void *ctx)
     return NULL;
 }
 
+/** Starts up to `most` threads; fewer where there is no room for more. */
+static size_t ag_removal_threads(struct ag_removal *r, size_t most, pthread_t ret[AG_REMOVERS_MAX])
+{
+    pthread_attr_t attributes;
+    size_t started = 0;
+    if (pthread_attr_init(&attributes) != 0)
+        return 0;
+    if (pthread_attr_setstacksize(&attributes, AG_STACK) == 0)
+        while (started < most && started < AG_REMOVERS_MAX && pthread_create(&ret[started], &attributes, ag_removal_thread, r) == 0)
+            started++;
+    (void)pthread_attr_destroy(&attributes);
+    return started;
+}
+
 enum kd_code ag_things_remove(const struct ag_host *host, struct ag_libpod *pod, const struct ag_things *things, size_t *ret_going,
                               struct kd_err *err)
 {
     struct ag_removal removal = { .host = host, .things = things, .lock = PTHREAD_MUTEX_INITIALIZER };
     removal.wait_ms = ret_going ? AG_MOMENT_MS : 0;
     pthread_t threads[AG_REMOVERS_MAX];
-    size_t doomed = 0, started = 0;
+    size_t doomed = 0;
     for (size_t i = 0; i < things->n; i++)
         doomed += things->v[i].doomed;
-    while (started + 1 < doomed && started < AG_REMOVERS_MAX &&
-           pthread_create(&threads[started], NULL, ag_removal_thread, &removal) == 0)
-        started++;
+    size_t started = ag_removal_threads(&removal, doomed > 1 ? doomed - 1 : 0, threads);
     ag_removal_run(&removal, pod); /* this thread is one of them */
     for (size_t i = 0; i < started; i++)
         (void)pthread_join(threads[i], NULL);

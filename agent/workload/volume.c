@@ -12,6 +12,7 @@ enum {
     AG_MODE_DEFAULT = 0644, /* of files, as in Kubernetes; the directories above them are root's alone */
     AG_MODE_DIRECTORY = 0755,
     AG_MODE_EMPTY = 0777,
+    AG_FILE_PATH_MAX = 255, /* bytes */
 };
 
 struct ag_mount {
@@ -23,10 +24,22 @@ struct ag_mount {
 /** Text in front of the hash in the path of a directory: a later change of what the digest covers changes it. */
 #define AG_CONTENT_FORM "1"
 
+/** A relative path of names: nothing empty, no "." and no "..". */
+static bool ag_is_inner_path(struct kd_str path)
+{
+    if (!path.n || path.n > AG_FILE_PATH_MAX || path.p[path.n - 1] == '/')
+        return false;
+    while (path.n) {
+        struct kd_str level = kd_str_cut(&path, '/');
+        if (!level.n || kd_str_is(level, ".") || kd_str_is(level, ".."))
+            return false;
+    }
+    return true;
+}
+
 static void ag_file_add(struct ag_potter *p, struct ag_directory *dir, struct kd_str path, struct kd_str content, int64_t mode)
 {
-    bool climbs = kd_str_starts(path, KD_STR("/")) || kd_str_find(path, KD_STR("..")) >= 0 || !path.n || path.n > 255;
-    if (climbs || mode < 0 || mode > 0777)
+    if (!ag_is_inner_path(path) || mode < 0 || mode > 0777)
         ag_build_fail(p->b, KD_INVALID, p->title, "file '%.*s' of a volume must be a relative path without .., mode at most 0777",
                       KD_ARG(path));
     struct ag_file *file = ag_build_push(p->b, &dir->files, sizeof *file);
@@ -290,8 +303,7 @@ static bool ag_mount_read(struct ag_potter *p, const cJSON *mount, struct ag_mou
 {
     *ret = (struct ag_mount){ ag_source_of(p, ag_tree_text(mount, "name")), ag_tree_text(mount, "mountPath"),
                               ag_tree_text(mount, "subPath"), ag_tree_flag(mount, "readOnly", false) };
-    if (!kd_str_starts(ret->target, KD_STR("/")) || kd_str_starts(ret->sub, KD_STR("/")) ||
-        kd_str_find(ret->sub, KD_STR("..")) >= 0)
+    if (!kd_str_starts(ret->target, KD_STR("/")) || (ret->sub.n && !ag_is_inner_path(ret->sub)))
         ag_build_fail(p->b, KD_INVALID, p->title, "mountPath '%.*s' must be absolute, its subPath relative and without ..",
                       KD_ARG(ret->target));
     if (!ret->source)
