@@ -71,7 +71,6 @@ void co_presence_take(struct co_presence *known, const struct kd_hello *hello, b
     known->start = hello->start;
     known->connection = hello->connection;
     known->manifest = hello->manifest;
-    known->inventory = hello->inventory;
     known->refused = hello->refused ? hello->refused->reason : (struct kd_str){ NULL, 0 };
     known->refused_version = hello->refused ? (struct kd_version){ hello->refused->epoch, hello->refused->n }
                                             : (struct kd_version){ 0, 0 };

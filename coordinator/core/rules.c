@@ -1,6 +1,7 @@
 /** Rules within one catalog document. */
 #include "coordinator/core/rules.h"
 
+#include "shared/base/utf8.h"
 #include "shared/model/name.h"
 
 #include <stdio.h>
@@ -29,6 +30,23 @@ static enum kd_code co_bad_item(struct kd_err *err, const char *list, size_t i, 
     char path[KD_FIELD_MAX];
     (void)snprintf(path, sizeof path, "$.%s[%zu]%s", list, i, member);
     return kd_fail_field(err, KD_INVALID, path, "%s %s \"%.*s\"", path, why, KD_ARG(what));
+}
+
+/** The same for a member of an object whose keys are free. */
+static enum kd_code co_bad_pair(struct kd_err *err, const char *object, const struct kd_pair *pair, const char *why)
+{
+    char path[KD_FIELD_MAX];
+    (void)snprintf(path, sizeof path, "$.%s.%.*s", object, KD_ARG(pair->key));
+    return kd_fail_field(err, KD_INVALID, path, "%s %s \"%.*s\"", path, why, KD_ARG(kd_utf8_head(pair->value, 80)));
+}
+
+/** Values of labels follow Kubernetes; their keys are checked by the table. */
+static enum kd_code co_check_labels(const struct kd_pairs *labels, const char *object, struct kd_err *err)
+{
+    for (size_t i = 0; i < labels->n; i++)
+        if (!kd_is_label_value(labels->v[i].value))
+            return co_bad_pair(err, object, &labels->v[i], "is not a label value of Kubernetes:");
+    return KD_OK;
 }
 
 static enum kd_code co_check_template(const struct kd_parameter_template *t, size_t profile, struct kd_err *err)
@@ -157,14 +175,19 @@ static enum kd_code co_check_namespaces(const struct kd_catalog_package *package
     for (size_t i = 0; i < package->default_namespaces.n; i++) {
         const struct kd_pair *pair = &package->default_namespaces.v[i];
         if (co_app_index(package, pair->key) < 0)
-            return co_bad_item(err, "defaultNamespaces", i, "", "names an application that is not in the package:", pair->key);
+            return co_bad_pair(err, "defaultNamespaces", pair, "is for an application that is not in the package; namespace");
         if (!kd_is_name(pair->value))
-            return co_bad_item(err, "defaultNamespaces", i, "", "is no name of a namespace:", pair->value);
+            return co_bad_pair(err, "defaultNamespaces", pair, "is no name of a namespace:");
     }
     for (size_t i = 0; i < package->namespaces.n; i++) {
         struct kd_str name = package->namespaces.v[i].name;
         if (kd_str_is(name, "default") || kd_str_starts(name, KD_STR("kube-")))
             return co_bad_item(err, "namespaces", i, ".name", "may not be a namespace of Kubernetes itself:", name);
+        char object[48];
+        (void)snprintf(object, sizeof object, "namespaces[%zu].labels", i);
+        enum kd_code code = co_check_labels(&package->namespaces.v[i].labels, object, err);
+        if (code != KD_OK)
+            return code;
     }
     return KD_OK;
 }
@@ -194,6 +217,11 @@ enum kd_code co_check_deployment(const struct kd_deployment *deployment, struct 
         if ((target->cluster.n > 0) == (target->labels.n > 0))
             return co_bad_item(err, "targets", i, "", "must have either cluster or labels, it has neither or both; cluster is",
                                target->cluster);
+        char object[48];
+        (void)snprintf(object, sizeof object, "targets[%zu].labels", i);
+        enum kd_code code = co_check_labels(&target->labels, object, err);
+        if (code != KD_OK)
+            return code;
     }
     for (size_t i = 0; i < deployment->overrides.n; i++) {
         struct kd_str values = kd_str_trim(deployment->overrides.v[i].values);
@@ -208,10 +236,7 @@ enum kd_code co_check_deployment(const struct kd_deployment *deployment, struct 
 
 enum kd_code co_check_cluster(const struct kd_cluster *cluster, struct kd_err *err)
 {
-    for (size_t i = 0; i < cluster->labels.n; i++)
-        if (!kd_is_label_value(cluster->labels.v[i].value))
-            return co_bad_item(err, "labels", i, "", "is not a label value of Kubernetes:", cluster->labels.v[i].value);
-    return KD_OK;
+    return co_check_labels(&cluster->labels, "labels", err);
 }
 
 static bool co_same_values(const struct kd_catalog_profile *a, const struct kd_catalog_profile *b)

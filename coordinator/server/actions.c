@@ -7,9 +7,7 @@
 
 static enum kd_code co_find(struct co_call *call, const char *word, struct kd_str name, union co_document *ret)
 {
-    if (co_document_get(call->work, co_kind_of(kd_str(word)), name, CO_NONE, ret))
-        return KD_OK;
-    return kd_fail_field(call->err, KD_NOT_FOUND, "$.name", "%s %.*s does not exist", word, KD_ARG(name));
+    return co_document_find(call->work, co_kind_of(kd_str(word)), name, CO_NONE, ret, call->err);
 }
 
 static void co_texts_add(const struct kd_strs *texts, const char *name, struct kd_buf *out)
@@ -128,6 +126,9 @@ enum kd_code co_on_deployment_adopt(struct co_call *call)
         co_each_orphan(call->work, CO_NONE, co_orphan_collect, &found);
     for (size_t i = 0; i < found.uids.n; i++)
         co_strs_add(call->work, &document.deployment.adopts, found.uids.v[i]);
+    if (document.deployment.adopts.n > KD_ADOPTS_MAX)
+        return kd_fail_field(call->err, KD_TOO_LARGE, "$.uids", "a deployment adopts at most %d uids, this would be %zu",
+                             KD_ADOPTS_MAX, document.deployment.adopts.n);
     if (found.uids.n) {
         co_document_store(call->work, co_kind_of(KD_STR("deployment")), &document);
         co_rollout_advance(call->work, &document.deployment);

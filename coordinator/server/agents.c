@@ -11,7 +11,8 @@
 #include <inttypes.h>
 #include <syslog.h>
 
-enum { CO_REPAIR_PACE_S = 30, CO_COMPLAIN_PACE_S = 60, CO_SILENT_INTERVALS = 3 };
+enum { CO_REPAIR_PACE_S = 30, CO_COMPLAIN_PACE_S = 60, CO_SILENT_INTERVALS = 3, CO_AGAIN_S = 1 };
+#define CO_EPOCH_MAX (UINT64_C(1) << 52) /* beyond it there would be no newer one */
 
 /* ---- acknowledgements ---- */
 
@@ -84,9 +85,10 @@ void co_agents_start(struct co_work *work)
     struct kd_key prefix = co_prefix(work->project, CO_NONE, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(CO_S_PRESENCE, kd_key_str(&prefix));
     while (kd_scan_next(work->status, &scan)) {
+        KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(KD_STATE_MAX * 2);
         struct co_presence presence;
         struct co_watch *watch = NULL;
-        if (kd_json_decode(&co_presence_shape, scan.value, work->arena, &presence, NULL) == KD_OK &&
+        if (kd_json_decode(&co_presence_shape, scan.value, &arena, &presence, NULL) == KD_OK &&
             presence.state == KD_PRESENCE_ONLINE)
             watch = co_watch_of(work, kd_scan_rest(&scan));
         if (watch)
@@ -105,19 +107,44 @@ void co_agents_connected(struct co_service *service)
         co_watch_until(service, value, co_silence(service, now));
 }
 
-/** Nothing was heard of the cluster for too long, or its will came and the grace is over. */
+/** Nothing was heard of the cluster for too long, or its will came and the grace is over. In memory of its own: it may be all of them. */
 static void co_cluster_offline(struct co_work *work, struct kd_str cluster)
 {
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(CO_MESSAGE_MEMORY);
+    struct kd_arena *outer = work->arena;
     struct co_presence presence;
-    if (!co_presence_get(work, cluster, &presence) || presence.state != KD_PRESENCE_ONLINE)
-        return;
-    presence.state = KD_PRESENCE_OFFLINE;
-    co_presence_put(work, cluster, &presence);
-    co_tally_cluster(work, cluster);
-    co_note(work->service, LOG_NOTICE, "cluster.offline", "project=%.*s cluster=%.*s", KD_ARG(work->project), KD_ARG(cluster));
+    work->arena = &arena;
+    if (co_presence_get(work, cluster, &presence) && presence.state == KD_PRESENCE_ONLINE) {
+        presence.state = KD_PRESENCE_OFFLINE;
+        co_presence_put(work, cluster, &presence);
+        co_tally_cluster(work, cluster);
+        co_note(work->service, LOG_NOTICE, "cluster.offline", "project=%.*s cluster=%.*s", KD_ARG(work->project), KD_ARG(cluster));
+    }
+    work->arena = outer;
 }
 
-/** Offline is counted only while the own connection is there. */
+/** Silent clusters are offline now; with `forget` they are no longer watched. Sets when the next one may be silent. */
+static void co_silent_clusters(struct co_service *service, struct kd_mono now, struct co_work *work, bool forget)
+{
+    size_t at = 0;
+    struct kd_str key;
+    void *value;
+    service->next_silence = KD_NEVER;
+    while (kd_map_next(&service->watches, &at, &key, &value)) {
+        struct co_watch *watch = value;
+        struct kd_str cluster = key, project = kd_str_cut(&cluster, '/');
+        if (watch->silent_at.us > now.us) {
+            co_watch_until(service, watch, watch->silent_at);
+        } else if (forget) {
+            (void)kd_map_del(&service->watches, key);
+        } else {
+            work->project = project;
+            co_cluster_offline(work, cluster);
+        }
+    }
+}
+
+/** Offline is counted only while the own connection is there. What could not be stored is tried again. */
 struct kd_mono co_agents_tick(struct co_service *service)
 {
     struct kd_mono now = service->ops->now(service->ctx);
@@ -126,23 +153,12 @@ struct kd_mono co_agents_tick(struct co_service *service)
         return KD_NEVER;
     if (now.us < service->next_silence.us || !co_work_begin(service, &work))
         return service->next_silence;
-    size_t at = 0;
-    struct kd_str key;
-    void *value;
-    service->next_silence = KD_NEVER;
-    while (kd_map_next(&service->watches, &at, &key, &value)) {
-        struct co_watch *watch = value;
-        if (watch->silent_at.us > now.us) {
-            co_watch_until(service, watch, watch->silent_at);
-            continue;
-        }
-        struct kd_str cluster = key;
-        work.project = kd_str_cut(&cluster, '/');
-        co_cluster_offline(&work, cluster);
-        (void)kd_map_del(&service->watches, key);
-    }
+    co_silent_clusters(service, now, &work, false);
     work.project = service->project;
-    (void)co_work_commit(&work);
+    if (co_work_commit(&work))
+        co_silent_clusters(service, now, NULL, true);
+    else
+        service->next_silence.us = now.us + CO_AGAIN_S * KD_US_PER_S;
     return service->next_silence;
 }
 
@@ -177,7 +193,7 @@ static void co_heard(struct co_work *work, const struct kd_hello *hello)
 {
     struct co_project project = co_project_get(work);
     struct kd_version version = { hello->manifest.epoch, hello->manifest.n };
-    if (kd_version_cmp(version, project.heard) > 0) {
+    if (kd_version_cmp(version, project.heard) > 0 && version.epoch < CO_EPOCH_MAX) {
         project.heard = version;
         co_project_put(work, &project);
     }
@@ -236,7 +252,6 @@ static void co_hello_take(struct co_work *work, struct kd_str cluster, const str
                           struct co_presence *presence, const struct kd_hello *hello, bool clone)
 {
     struct co_presence before = *presence;
-    struct kd_key key = CO_KEY2(work->project, cluster);
     struct co_watch *watch = co_watch_of(work, cluster);
     co_presence_take(presence, hello, clone);
     if (watch)
@@ -244,12 +259,12 @@ static void co_hello_take(struct co_work *work, struct kd_str cluster, const str
     if (presence->state == KD_PRESENCE_LEFT) {
         struct kd_ack ack = { .session = hello->session, .left = true };
         co_ack_send(work, cluster, &ack);
+        if (before.state != KD_PRESENCE_LEFT && document->leave) /* it says this when it has removed everything */
+            co_cluster_empty(work, cluster);
     } else {
         co_hello_compare(work, cluster, presence, document, hello);
     }
-    if (hello->inventory.n && !kd_txn_has(work->status, CO_S_INVENTORY, kd_key_str(&key)))
-        co_ack_want(work, cluster, hello->session, KD_STR("inventory"));
-    else if (hello->inventory.n && !kd_str_eq(hello->inventory, before.inventory))
+    if (hello->inventory.n && !kd_str_eq(hello->inventory, presence->inventory)) /* asked for until it has come */
         co_ack_want(work, cluster, hello->session, KD_STR("inventory"));
     presence->heard_ms = before.heard_ms; /* compared without the time; a minute of it is exact enough to be stored */
     bool changed = !co_is_same_presence(&before, presence);
@@ -259,7 +274,8 @@ static void co_hello_take(struct co_work *work, struct kd_str cluster, const str
     co_presence_put(work, cluster, presence);
     if (before.state != presence->state) {
         co_tally_cluster(work, cluster);
-        co_note(work->service, LOG_INFO, "cluster.online", "project=%.*s cluster=%.*s", KD_ARG(work->project), KD_ARG(cluster));
+        co_note(work->service, LOG_INFO, presence->state == KD_PRESENCE_LEFT ? "cluster.left" : "cluster.online",
+                "project=%.*s cluster=%.*s", KD_ARG(work->project), KD_ARG(cluster));
     }
     if (clone && !before.duplicate)
         co_note(work->service, LOG_ALERT, "cluster.duplicate",
@@ -282,8 +298,8 @@ static void co_unknown_cluster(struct co_work *work, struct kd_str cluster, stru
     co_ack_refuse(work, cluster, session, KD_STR("unknown cluster"));
     if (!watch || (watch->logged_at.us && work->now.us < watch->logged_at.us))
         return;
-    watch->silent_at = KD_NEVER;
     watch->logged_at.us = work->now.us + CO_COMPLAIN_PACE_S * KD_US_PER_S;
+    co_watch_until(work->service, watch, watch->logged_at); /* forgotten then */
     co_note(work->service, LOG_WARNING, "cluster.unknown", "project=%.*s cluster=%.*s hint=\"kedge apply a Cluster of that name\"",
             KD_ARG(work->project), KD_ARG(cluster));
 }
@@ -335,6 +351,7 @@ void co_agent_inventory(struct co_work *work, struct kd_str cluster, struct kd_s
     struct kd_inventory inventory;
     struct kd_err err;
     union co_document document;
+    struct co_presence presence;
     struct kd_key key = CO_KEY2(work->project, cluster);
     if (!co_cluster_document(work, cluster, &document))
         return;
@@ -342,8 +359,11 @@ void co_agent_inventory(struct co_work *work, struct kd_str cluster, struct kd_s
         co_note(work->service, LOG_WARNING, "inventory.refused", "cluster=%.*s why=\"%s\"", KD_ARG(cluster), err.story);
         return;
     }
+    const struct kd_digest digest = kd_digest_of(payload);
     co_write(work, work->status, CO_S_INVENTORY, kd_key_str(&key), &kd_inventory_shape, &inventory);
-    co_view_dirty(work, KD_STR("cluster"), cluster, CO_NONE);
+    (void)co_presence_get(work, cluster, &presence);
+    presence.inventory = kd_digest_str(&digest);
+    co_presence_put(work, cluster, &presence);
 }
 
 /* ---- status ---- */

@@ -58,12 +58,11 @@ enum kd_code co_on_get(struct co_call *call)
     if (by_uid && co_get_terminating(call, named.meta.uid))
         return KD_OK;
     struct kd_str name = by_uid ? co_name_of_uid(call, named.meta.uid) : named.name;
-    if (kind->versioned && !named.version.n)
-        return kd_fail_field(call->err, KD_INVALID, "$.version", "$.version is missing: a%s %s is named by name and version",
-                             kind->word[0] == 'a' ? "n" : "", kind->word);
-    if (!co_document_get(call->work, kind, name, named.version, &document))
-        return kd_fail_field(call->err, KD_NOT_FOUND, "$.name", "%s %.*s%s%.*s does not exist", kind->word, KD_ARG(named.name),
-                             named.version.n ? " " : "", KD_ARG(named.version));
+    if (by_uid && !name.n)
+        return kd_fail_field(call->err, KD_NOT_FOUND, "$.uid", "there is no deployment with uid %.*s", KD_ARG(named.meta.uid));
+    code = co_document_find(call->work, kind, name, named.version, &document, call->err);
+    if (code != KD_OK)
+        return code;
     co_view_add(call->work, kind, &document, false, call->result);
     return KD_OK;
 }

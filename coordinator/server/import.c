@@ -15,7 +15,7 @@ enum {
 };
 
 struct co_file {
-    struct kd_str name, bytes; /* the name without its folder */
+    struct kd_str path, name, bytes; /* the name without its folder */
 };
 
 struct co_files {
@@ -48,13 +48,14 @@ static struct kd_str co_base_name(struct kd_str path)
     return path;
 }
 
-static enum kd_code co_file_add(struct co_files *files, struct kd_str name, struct kd_str bytes, struct kd_err *err)
+static enum kd_code co_file_add(struct co_files *files, struct kd_str path, struct kd_str bytes, struct kd_err *err)
 {
     if (files->n == CO_FILES_MAX)
         return kd_fail(err, KD_TOO_LARGE, 0, "the archive has more than %d files", CO_FILES_MAX);
     struct co_file *file = &files->v[files->n++];
-    *file = (struct co_file){ kd_arena_copy(&files->memory, name), kd_arena_copy(&files->memory, bytes) };
-    return file->name.p && file->bytes.p
+    *file = (struct co_file){ .path = kd_arena_copy(&files->memory, path), .bytes = kd_arena_copy(&files->memory, bytes) };
+    file->name = co_base_name(file->path);
+    return file->path.p && file->bytes.p
                ? KD_OK
                : kd_fail(err, KD_TOO_LARGE, 0, "the files have more than %d bytes together", CO_FILES_BYTES);
 }
@@ -62,7 +63,8 @@ static enum kd_code co_file_add(struct co_files *files, struct kd_str name, stru
 static enum kd_code co_member_read(struct archive *a, struct archive_entry *entry, struct co_files *files, struct kd_err *err)
 {
     KD_AUTO(kd_buf_clear) struct kd_buf bytes = KD_BUF(CO_FILE_BYTES);
-    struct kd_str name = co_base_name(kd_str(archive_entry_pathname(entry)));
+    const char *utf8 = archive_entry_pathname_utf8(entry);
+    struct kd_str name = kd_str(utf8 ? utf8 : archive_entry_pathname(entry));
     char piece[16384];
     for (;;) {
         ssize_t n = archive_read_data(a, piece, sizeof piece);
@@ -159,15 +161,44 @@ static enum kd_code co_sort_file(struct co_work *work, const struct co_file *fil
     return code;
 }
 
+static struct kd_str co_folder(const struct co_file *file)
+{
+    return (struct kd_str){ file->path.p, file->path.n - file->name.n };
+}
+
+/** A values file beside the document that names it, else the only one of that name; *ret_many: there are several, and none beside it. */
+static const struct co_file *co_values_file(const struct co_files *files, const struct co_file *document, struct kd_str wanted,
+                                            bool *ret_many)
+{
+    const struct co_file *elsewhere = NULL;
+    struct kd_str name = co_base_name(wanted);
+    *ret_many = false;
+    for (size_t i = 0; i < files->n && name.n; i++) {
+        const struct co_file *file = &files->v[i];
+        if (!kd_str_eq(file->name, name))
+            continue;
+        if (kd_str_eq(co_folder(file), co_folder(document)))
+            return file;
+        *ret_many |= elsewhere != NULL;
+        elsewhere = file;
+    }
+    return *ret_many ? NULL : elsewhere;
+}
+
 /** A profile names a file of the same upload: its bytes become the profile's values. */
-static enum kd_code co_fill_values(const struct co_files *files, struct kd_catalog_application *application, struct kd_err *err)
+static enum kd_code co_fill_values(const struct co_files *files, const struct co_file *document,
+                                   struct kd_catalog_application *application, struct kd_err *err)
 {
     for (size_t i = 0; i < application->profiles.n; i++) {
         struct kd_catalog_profile *profile = &application->profiles.v[i];
-        const struct co_file *file = NULL;
-        for (size_t k = 0; k < files->n && profile->values_file_name.n && !file; k++)
-            if (kd_str_eq(files->v[k].name, co_base_name(profile->values_file_name)))
-                file = &files->v[k];
+        bool many = false;
+        const struct co_file *file = co_values_file(files, document, profile->values_file_name, &many);
+        if (many)
+            return kd_fail_field(
+                err, KD_INVALID, "$.profiles",
+                "profile %.*s names the values file %.*s, which stands in several other folders: put it beside the "
+                "document",
+                KD_ARG(profile->name), KD_ARG(profile->values_file_name));
         if (profile->values_file_name.n && !file)
             return kd_fail_field(err, KD_INVALID, "$.profiles", "profile %.*s names the values file %.*s, which is not there",
                                  KD_ARG(profile->name), KD_ARG(profile->values_file_name));
@@ -199,7 +230,7 @@ static enum kd_code co_import_one(struct co_work *work, const struct co_files *f
     enum co_action action;
     enum kd_code code = kd_json_decode(found->kind->shape, found->json, work->arena, &document, err);
     if (code == KD_OK && found->kind->table == CO_APPLICATION)
-        code = co_fill_values(files, &document.application, err);
+        code = co_fill_values(files, found->file, &document.application, err);
     if (code == KD_OK)
         code = co_document_put(work, found->kind, &document, true, true, &action, err);
     if (code != KD_OK)

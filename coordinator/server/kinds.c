@@ -14,16 +14,17 @@
 
 /* ---- walks over documents of a kind ---- */
 
-/** Calls back for each document of a kind until one returns true; then true. */
-static bool co_any(struct co_work *work, const struct co_kind *kind, bool (*test)(const union co_document *, const void *),
-                   const void *with)
+/** Calls back for each document of a kind in which the name stands until one returns true; then true. */
+static bool co_any(struct co_work *work, const struct co_kind *kind, struct kd_str name,
+                   bool (*test)(const union co_document *, const void *), const void *with)
 {
     struct kd_key prefix = co_prefix(work->project, CO_NONE, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(kind->table, kd_key_str(&prefix));
     while (kd_scan_next(work->spec, &scan)) {
         KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(KD_DOCUMENT_MAX);
         union co_document document;
-        if (kd_json_decode(kind->shape, scan.value, &arena, &document, NULL) == KD_OK && test(&document, with))
+        if (kd_str_find(scan.value, name) >= 0 && kd_json_decode(kind->shape, scan.value, &arena, &document, NULL) == KD_OK &&
+            test(&document, with))
             return true;
     }
     return false;
@@ -48,7 +49,7 @@ static bool co_uses_registry(const union co_document *document, const void *name
 
 static bool co_registry_is_used(struct co_work *work, struct kd_str name)
 {
-    return co_any(work, co_kind_of(KD_STR("application")), co_uses_registry, &name);
+    return co_any(work, co_kind_of(KD_STR("application")), name, co_uses_registry, &name);
 }
 
 static enum kd_code co_registry_check(struct co_work *work, const union co_document *document, const union co_document *before,
@@ -122,7 +123,7 @@ static bool co_uses_artifact(const union co_document *document, const void *name
 
 static enum kd_code co_artifact_may_go(struct co_work *work, const union co_document *document, struct kd_err *err)
 {
-    if (co_any(work, co_kind_of(KD_STR("package")), co_uses_artifact, &document->artifact.name))
+    if (co_any(work, co_kind_of(KD_STR("package")), document->artifact.name, co_uses_artifact, &document->artifact.name))
         return kd_fail(err, KD_IN_USE, 0, "artifact %.*s is used by packages: delete those first", KD_ARG(document->artifact.name));
     return KD_OK;
 }
@@ -159,15 +160,19 @@ static enum kd_code co_application_absorb(struct co_work *work, union co_documen
         struct kd_catalog_profile *profile = &application->profiles.v[i];
         const struct kd_catalog_profile *known = co_profile_named(before ? &before->application : NULL, profile->name);
         struct kd_str values = profile->chart_values;
-        if (!values.n && profile->values && !(known && known->values && kd_str_eq(known->values->digest, profile->values->digest)))
-            return kd_fail_field(err, KD_INVALID, "$.profiles",
-                                 "profile %.*s names values that are not there: send them as chartValues", KD_ARG(profile->name));
-        if (!values.n && profile->values)
-            values = co_content_read(work, known->values);
         profile->chart_values = profile->values_file_name = CO_NONE;
-        profile->values = values.n ? KD_NEW(work->arena, struct kd_ref) : NULL;
-        if (profile->values)
+        if (values.n) {
+            profile->values = KD_NEW(work->arena, struct kd_ref);
+            if (!profile->values)
+                return kd_fail(err, KD_TOO_LARGE, 0, "the application is too large");
             *profile->values = co_content_add(work, values);
+        } else if (profile->values) {
+            if (!known || !known->values || !kd_str_eq(known->values->digest, profile->values->digest))
+                return kd_fail_field(err, KD_INVALID, "$.profiles",
+                                     "profile %.*s names values that are not there: send them as chartValues",
+                                     KD_ARG(profile->name));
+            co_content_name(work, profile->values->digest);
+        }
     }
     if (before)
         co_application_drop(work, &before->application);
@@ -195,12 +200,24 @@ static bool co_application_is_deployed(struct co_work *work, const struct kd_cat
     struct kd_key prefix = co_prefix(work->project, CO_NONE, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(CO_PACKAGE, kd_key_str(&prefix));
     while (kd_scan_next(work->spec, &scan)) {
+        KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(KD_DOCUMENT_MAX);
         union co_document package;
-        if (kd_json_decode(&kd_catalog_package_shape, scan.value, work->arena, &package, NULL) == KD_OK &&
+        if (kd_json_decode(&kd_catalog_package_shape, scan.value, &arena, &package, NULL) == KD_OK &&
             co_uses_application(&package, &use) && co_package_is_deployed(work, package.package.name, package.package.version))
             return true;
     }
     return false;
+}
+
+/** A registry may come later, but one that is there must be of the right type. */
+static enum kd_code co_application_registry(struct co_work *work, struct kd_str name, int type, const char *field,
+                                            struct kd_err *err)
+{
+    union co_document registry;
+    if (!co_document_get(work, co_kind_of(KD_STR("registry")), name, CO_NONE, &registry) || registry.registry.type == type)
+        return KD_OK;
+    return kd_fail_field(err, KD_INVALID, field, "%s names registry %.*s, which is not for %s", field, KD_ARG(name),
+                         type == KD_REGISTRY_HELM ? "charts (HELM)" : "images (IMAGE)");
 }
 
 static enum kd_code co_application_check(struct co_work *work, const union co_document *document, const union co_document *before,
@@ -210,13 +227,19 @@ static enum kd_code co_application_check(struct co_work *work, const union co_do
         co_application_is_deployed(work, &before->application))
         return kd_fail(err, KD_CONFLICT, 0, "application %.*s %.*s is deployed: create a new version instead",
                        KD_ARG(document->application.name), KD_ARG(document->application.version));
-    return co_check_application(&document->application, err);
+    const struct kd_catalog_application *application = &document->application;
+    enum kd_code code = co_check_application(application, err);
+    if (code == KD_OK)
+        code = co_application_registry(work, application->helm_registry, KD_REGISTRY_HELM, "$.helmRegistry", err);
+    if (code == KD_OK)
+        code = co_application_registry(work, application->image_registry, KD_REGISTRY_IMAGE, "$.imageRegistry", err);
+    return code;
 }
 
 static enum kd_code co_application_may_go(struct co_work *work, const union co_document *document, struct kd_err *err)
 {
     const struct co_app_use use = { document->application.name, document->application.version };
-    if (co_any(work, co_kind_of(KD_STR("package")), co_uses_application, &use))
+    if (co_any(work, co_kind_of(KD_STR("package")), use.name, co_uses_application, &use))
         return kd_fail(err, KD_IN_USE, 0, "application %.*s %.*s is used by packages: delete those first", KD_ARG(use.name),
                        KD_ARG(use.version));
     return KD_OK;
@@ -240,7 +263,7 @@ static bool co_deploys_package(const union co_document *document, const void *wi
 bool co_package_is_deployed(struct co_work *work, struct kd_str name, struct kd_str version)
 {
     const struct co_app_use use = { name, version };
-    return co_any(work, co_kind_of(KD_STR("deployment")), co_deploys_package, &use);
+    return co_any(work, co_kind_of(KD_STR("deployment")), name, co_deploys_package, &use);
 }
 
 static enum kd_code co_package_references(struct co_work *work, const struct kd_catalog_package *package, struct kd_err *err)
@@ -387,19 +410,24 @@ static enum kd_code co_cluster_absorb(struct co_work *work, union co_document *d
     return KD_OK;
 }
 
-/** Forgets all that is known of a cluster. */
-static void co_cluster_forget(struct co_work *work, struct kd_str cluster)
+void co_cluster_empty(struct co_work *work, struct kd_str cluster)
 {
-    struct kd_key prefix = co_prefix(work->project, cluster, CO_NONE), key = CO_KEY2(work->project, cluster);
+    struct kd_key prefix = co_prefix(work->project, cluster, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(CO_PLACEMENT, kd_key_str(&prefix));
     while (kd_scan_next(work->spec, &scan)) {
-        struct kd_str uid = kd_arena_copy(work->arena, kd_scan_rest(&scan));
-        co_forget_placement(work, cluster, uid);
-        co_rollout_may_end(work, uid);
+        co_forget_placement(work, cluster, kd_scan_rest(&scan));
+        co_rollout_may_end(work, kd_scan_rest(&scan));
     }
     scan = kd_scan_prefix(CO_S_STATUS, kd_key_str(&prefix));
     while (kd_scan_next(work->status, &scan))
         (void)kd_txn_del(work->status, CO_S_STATUS, kd_key_str(&scan.key));
+}
+
+/** Forgets all that is known of a cluster. */
+static void co_cluster_forget(struct co_work *work, struct kd_str cluster)
+{
+    struct kd_key key = CO_KEY2(work->project, cluster);
+    co_cluster_empty(work, cluster);
     (void)kd_txn_del(work->status, CO_S_PRESENCE, kd_key_str(&key));
     (void)kd_txn_del(work->status, CO_S_INVENTORY, kd_key_str(&key));
     co_touch(work, cluster);
@@ -533,10 +561,25 @@ struct kd_meta *co_document_meta(const struct co_kind *kind, union co_document *
 bool co_document_get(struct co_work *work, const struct co_kind *kind, struct kd_str name, struct kd_str version,
                      union co_document *ret)
 {
-    struct kd_key key = CO_KEY3(work->project, name, version);
+    struct kd_key key = CO_KEY3(work->project, name, kind->versioned ? version : CO_NONE);
     if (!name.n || (kind->versioned && !version.n))
         return false;
     return co_read(work, work->spec, kind->table, kd_key_str(&key), kind->shape, ret);
+}
+
+enum kd_code co_document_find(struct co_work *work, const struct co_kind *kind, struct kd_str name, struct kd_str version,
+                              union co_document *ret, struct kd_err *err)
+{
+    const char *a = kind->word[0] == 'a' ? "an" : "a";
+    if (!name.n)
+        return kd_fail_field(err, KD_INVALID, "$.name", "$.name is missing: which %s?", kind->word);
+    if (kind->versioned && !version.n)
+        return kd_fail_field(err, KD_INVALID, "$.version", "$.version is missing: %s %s is named by name and version", a,
+                             kind->word);
+    if (co_document_get(work, kind, name, version, ret))
+        return KD_OK;
+    return kd_fail_field(err, KD_NOT_FOUND, "$.name", "%s %.*s%s%.*s does not exist", kind->word, KD_ARG(name),
+                         kind->versioned ? " " : "", KD_ARG(kind->versioned ? version : CO_NONE));
 }
 
 static void co_document_view_dirty(struct co_work *work, const struct co_kind *kind, const union co_document *document)
@@ -632,11 +675,10 @@ enum kd_code co_document_delete(struct co_work *work, const struct co_kind *kind
                                 const struct kd_meta *meant, struct kd_err *err)
 {
     union co_document document;
-    struct kd_key key = CO_KEY3(work->project, name, version);
-    if (!co_document_get(work, kind, name, version, &document))
-        return kd_fail_field(err, KD_NOT_FOUND, "$.name", "%s %.*s%s%.*s does not exist", kind->word, KD_ARG(name),
-                             version.n ? " " : "", KD_ARG(version));
-    enum kd_code code = co_meant(kind, name, meant, co_document_meta(kind, &document), err);
+    struct kd_key key = CO_KEY3(work->project, name, kind->versioned ? version : CO_NONE);
+    enum kd_code code = co_document_find(work, kind, name, version, &document, err);
+    if (code == KD_OK)
+        code = co_meant(kind, name, meant, co_document_meta(kind, &document), err);
     if (code == KD_OK && kind->may_go)
         code = kind->may_go(work, &document, err);
     if (code != KD_OK)

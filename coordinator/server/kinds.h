@@ -49,6 +49,10 @@ struct kd_meta *co_document_meta(const struct co_kind *kind, union co_document *
 bool co_document_get(struct co_work *work, const struct co_kind *kind, struct kd_str name, struct kd_str version,
                      union co_document *ret);
 
+/** The same, and says what is wrong where there is none: KD_INVALID where its name or version is missing, KD_NOT_FOUND. */
+KD_MUST_CHECK enum kd_code co_document_find(struct co_work *work, const struct co_kind *kind, struct kd_str name,
+                                            struct kd_str version, union co_document *ret, struct kd_err *err);
+
 enum co_action { CO_CREATED, CO_UPDATED, CO_UNCHANGED };
 
 /** Creates or changes a document that was decoded from a request. Its meta's uid and resource_version say which one is meant.
@@ -65,6 +69,10 @@ void co_document_store(struct co_work *work, const struct co_kind *kind, union c
 void co_view_add(struct co_work *work, const struct co_kind *kind, const union co_document *document, bool order,
                  struct kd_buf *out);
 
+/** The short form of a view that is too large: which document it is, "cut":true, and its status. */
+void co_view_add_cut(struct co_work *work, const struct co_kind *kind, const union co_document *document, bool order,
+                     struct kd_buf *out);
+
 /** The status members of kinds (views.c). */
 void co_cluster_status_add(struct co_work *work, const union co_document *document, struct kd_buf *out);
 void co_deployment_status_add(struct co_work *work, const union co_document *document, struct kd_buf *out);
@@ -79,6 +87,9 @@ void co_kinds_start(struct co_work *work);
 
 /** True if a deployment uses that package (and version, unless that is empty). */
 bool co_package_is_deployed(struct co_work *work, struct kd_str name, struct kd_str version);
+
+/** Nothing is wanted or known to run on the cluster any more: it was deleted, or it has left. */
+void co_cluster_empty(struct co_work *work, struct kd_str cluster);
 
 /** Starts watching a cluster whose presence is stored as online (agents.c). */
 void co_agents_start(struct co_work *work);

@@ -13,7 +13,7 @@
 
 enum {
     CO_PAGE = 20,
-    CO_LIST_MAX = 200000,             /* items that are looked at for one list */
+    CO_LIST_MAX = 1 << 18,            /* items that are looked at for one list */
     CO_LIST_BYTES = 48 * 1024 * 1024, /* memory for their texts */
 };
 
@@ -111,9 +111,13 @@ static bool co_listing_collect(struct co_listing *listing)
     struct co_work *work = listing->call->work;
     struct kd_key prefix = co_prefix(work->project, CO_NONE, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(listing->kind->table, kd_key_str(&prefix));
-    while (kd_scan_next(work->spec, &scan))
-        if (!co_listing_take(listing, listing->kind->shape, kd_scan_rest(&scan), scan.value, false))
+    bool all = !listing->named->filter.n && !listing->order_field.n && !listing->named->labels.n; /* no need to look into them */
+    while (kd_scan_next(work->spec, &scan)) {
+        struct kd_str key = kd_scan_rest(&scan);
+        if (all ? !co_listing_push(listing, key, CO_NONE, false)
+                : !co_listing_take(listing, listing->kind->shape, key, scan.value, false))
             return false;
+    }
     return listing->kind->table != CO_DEPLOYMENT || co_listing_terminating(listing);
 }
 
@@ -139,8 +143,12 @@ static bool co_listing_show(struct co_listing *listing, const struct co_item *it
     if (!there)
         return true;
     co_view_add(work, listing->kind, &document, false, &view);
+    if (first && view.n + 512 > call->result->max) { /* one that does not fit alone is cut rather than ending the list */
+        kd_buf_reset(&view);
+        co_view_add_cut(work, listing->kind, &document, false, &view);
+    }
     if (call->result->n + view.n + 256 > call->result->max)
-        return first; /* one that does not fit alone is left out rather than ending the list */
+        return false;
     if (!first)
         kd_buf_add_char(call->result, ',');
     kd_buf_add(call->result, kd_buf_str(&view));
@@ -148,10 +156,13 @@ static bool co_listing_show(struct co_listing *listing, const struct co_item *it
 }
 
 /** Where the page begins: the token is the number of items before it. */
-static size_t co_page_start(struct kd_str token)
+static enum kd_code co_page_start(struct co_call *call, struct kd_str token, size_t *ret)
 {
     uint64_t start = 0;
-    return kd_str_u64(token, &start) ? (size_t)start : 0;
+    if (token.n && !kd_str_u64(token, &start))
+        return kd_fail_field(call->err, KD_INVALID, "$.pageToken", "$.pageToken must be the nextPageToken of the page before");
+    *ret = (size_t)start;
+    return KD_OK;
 }
 
 static void co_page_end(struct co_call *call, size_t next, size_t n)
@@ -162,9 +173,9 @@ static void co_page_end(struct co_call *call, size_t next, size_t n)
     kd_buf_printf(call->result, "\",\"totalSize\":%zu}", n);
 }
 
-static void co_listing_page(struct co_listing *listing)
+static void co_listing_page(struct co_listing *listing, size_t start)
 {
-    size_t start = co_page_start(listing->named->page_token), shown = 0, i = start;
+    size_t shown = 0, i = start;
     size_t most = listing->named->page_size ? (size_t)listing->named->page_size : CO_PAGE;
     kd_buf_add(listing->call->result, KD_STR("{\"items\":["));
     for (; i < listing->n && shown < most; i++, shown++) {
@@ -182,7 +193,10 @@ enum kd_code co_on_list(struct co_call *call)
     if (code != KD_OK)
         return code;
     struct co_listing listing = { .call = call, .kind = co_kind_of(call->kind), .named = &named, .texts = KD_ARENA(CO_LIST_BYTES) };
-    code = co_filter_read(named.filter, &listing.filter, call->err);
+    size_t start = 0;
+    code = co_page_start(call, named.page_token, &start);
+    if (code == KD_OK)
+        code = co_filter_read(named.filter, &listing.filter, call->err);
     if (code == KD_OK)
         code = co_order_read(named.order_by, &listing.order_field, &listing.descending, call->err);
     if (code == KD_OK && !co_listing_collect(&listing))
@@ -190,7 +204,7 @@ enum kd_code co_on_list(struct co_call *call)
     if (code == KD_OK) {
         if (listing.order_field.n)
             qsort(listing.items, listing.n, sizeof *listing.items, co_item_cmp);
-        co_listing_page(&listing);
+        co_listing_page(&listing, start);
     }
     kd_arena_clear(&listing.texts);
     free(listing.items);
@@ -236,11 +250,12 @@ static void co_place_show(struct co_work *work, struct kd_str uid, struct kd_str
     (void)co_placement_get(work, cluster, uid, &placement);
     (void)co_read(work, work->status, CO_S_PRESENCE, kd_key_str(&at), &co_presence_shape, &presence);
     bool reported = co_read(work, work->status, CO_S_STATUS, kd_key_str(&key), &kd_status_shape, &status);
-    enum kd_app_state state = placement.remove ? KD_APP_REMOVING
-                                               : co_cluster_state(placement.document.digest, reported ? &status : NULL);
+    enum kd_app_state state = placement.remove  ? KD_APP_REMOVING
+                              : placement.unfit ? KD_APP_FAILED
+                                                : co_cluster_state(placement.document.digest, reported ? &status : NULL);
     struct co_place_view view = { .cluster = cluster,
                                   .state = kd_str(kd_app_state_word((int)state)),
-                                  .message = status.message,
+                                  .message = placement.unfit ? KD_STR(CO_UNFIT_TEXT) : status.message,
                                   .digest = status.digest,
                                   .offline = presence.state != KD_PRESENCE_ONLINE,
                                   .remove = placement.remove,
@@ -270,13 +285,16 @@ enum kd_code co_on_deployment_clusters(struct co_call *call)
     struct co_named named;
     struct kd_str uid;
     enum kd_code code = co_named_read(call, &named);
+    size_t start = 0;
     if (code == KD_OK)
         code = co_uid_of(call, &named, &uid);
+    if (code == KD_OK)
+        code = co_page_start(call, named.page_token, &start);
     if (code != KD_OK)
         return code;
     struct kd_key prefix = co_prefix(call->work->project, uid, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(CO_PLACED, kd_key_str(&prefix));
-    size_t start = co_page_start(named.page_token), most = named.page_size ? (size_t)named.page_size : CO_PAGE, next = start, n = 0;
+    size_t most = named.page_size ? (size_t)named.page_size : CO_PAGE, next = start, n = 0;
     bool full = false;
     kd_buf_add(call->result, KD_STR("{\"items\":["));
     for (; kd_scan_next(call->work->spec, &scan); n++) {

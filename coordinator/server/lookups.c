@@ -49,14 +49,15 @@ void co_lookup_want(struct co_work *work, struct kd_str deployment, const struct
     service->next_lookup = work->now;
 }
 
-/** Asks, with what the catalog says of the registry now. False where there is no such registry any more. */
+/** Asks, with what the catalog says of the registry now. False where there is no such registry any more, or nobody waits. */
 static bool co_question_ask(struct co_work *work, struct kd_str key, struct co_question *question)
 {
     struct co_service *service = work->service;
     struct co_chart chart;
     union co_document registry;
-    (void)co_question_parts(key, &chart);
-    if (!co_document_get(work, co_kind_of(KD_STR("registry")), kd_str(question->registry), CO_NONE, &registry) ||
+    struct kd_key waiting = CO_KEY2(work->project, co_question_parts(key, &chart));
+    if (!kd_txn_has(work->spec, CO_WAITING, kd_key_str(&waiting)) ||
+        !co_document_get(work, co_kind_of(KD_STR("registry")), kd_str(question->registry), CO_NONE, &registry) ||
         !kd_str_eq(registry.registry.root_url, chart.root_url))
         return false;
     question->id = ++service->lookup_ids;
@@ -90,7 +91,7 @@ struct kd_mono co_lookups_tick(struct co_service *service)
                 asked++;
             else
                 (void)kd_map_del(&service->lookups, key);
-        } else if (question->due.us < service->next_lookup.us) {
+        } else if (question->due.us > now.us && question->due.us < service->next_lookup.us) {
             service->next_lookup = question->due;
         }
     }

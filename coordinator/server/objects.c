@@ -124,22 +124,32 @@ static struct kd_str co_shelf_bytes(struct co_work *work, const struct co_shelf 
     return kd_txn_get(work->spec, shelf->bytes, kd_key_str(&key), &bytes) ? kd_arena_copy(work->arena, bytes) : CO_NONE;
 }
 
-static struct kd_str co_shelf_read(struct co_work *work, const struct co_shelf *shelf, const struct kd_ref *ref)
+/** The bytes of a list's pieces, one after the other. */
+static struct kd_str co_shelf_join(struct co_work *work, const struct co_shelf *shelf, const struct kd_parts *list)
 {
-    struct kd_str bytes = co_shelf_bytes(work, shelf, ref->digest);
-    struct kd_parts list;
-    if (ref->size <= KD_PAYLOAD_MAX || !bytes.p || kd_json_decode(&kd_parts_shape, bytes, work->arena, &list, NULL) != KD_OK)
-        return bytes;
-    char *all = kd_arena_alloc(work->arena, ref->size + 1);
+    char *all = kd_arena_alloc(work->arena, list->parts.n * KD_PAYLOAD_MAX + 1);
     size_t n = 0;
-    for (size_t i = 0; all && i < list.parts.n; i++) {
-        struct kd_str piece = co_shelf_bytes(work, shelf, list.parts.v[i]);
-        if (!piece.p || piece.n > ref->size - n)
+    for (size_t i = 0; all && i < list->parts.n; i++) {
+        struct kd_key key = co_shelf_key(work, list->parts.v[i]);
+        struct kd_str piece;
+        if (!kd_txn_get(work->spec, shelf->bytes, kd_key_str(&key), &piece) || piece.n > KD_PAYLOAD_MAX)
             return CO_NONE;
         memcpy(all + n, piece.p, piece.n);
         n += piece.n;
     }
     return (struct kd_str){ all, all ? n : 0 };
+}
+
+static struct kd_str co_shelf_read(struct co_work *work, const struct co_shelf *shelf, struct kd_str digest)
+{
+    struct co_count count;
+    struct kd_parts list;
+    if (!co_count_get(work, shelf, co_shelf_key(work, digest), &count))
+        return CO_NONE;
+    struct kd_str bytes = co_shelf_bytes(work, shelf, digest);
+    if (count.form != CO_FORM_LIST)
+        return bytes;
+    return kd_json_decode(&kd_parts_shape, bytes, work->arena, &list, NULL) == KD_OK ? co_shelf_join(work, shelf, &list) : CO_NONE;
 }
 
 static void co_shelf_unname(struct co_work *work, const struct co_shelf *shelf, struct kd_str digest);
@@ -198,9 +208,14 @@ void co_content_drop(struct co_work *work, struct kd_str digest)
     co_shelf_unname(work, &co_content, digest);
 }
 
-struct kd_str co_content_read(struct co_work *work, const struct kd_ref *ref)
+void co_content_name(struct co_work *work, struct kd_str digest)
 {
-    return co_shelf_read(work, &co_content, ref);
+    (void)co_shelf_name(work, &co_content, digest);
+}
+
+struct kd_str co_content_read(struct co_work *work, struct kd_str digest)
+{
+    return co_shelf_read(work, &co_content, digest);
 }
 
 struct kd_ref co_object_add(struct co_work *work, struct kd_str bytes)
@@ -211,13 +226,19 @@ struct kd_ref co_object_add(struct co_work *work, struct kd_str bytes)
 void co_object_add_content(struct co_work *work, const struct kd_ref *ref)
 {
     if (!co_shelf_name(work, &co_objects, ref->digest))
-        (void)co_shelf_add(work, &co_objects, co_shelf_read(work, &co_content, ref));
+        (void)co_shelf_add(work, &co_objects, co_shelf_read(work, &co_content, ref->digest));
 }
 
-struct kd_ref co_object_add_document(struct co_work *work, const struct kd_document *document)
+enum kd_code co_object_add_document(struct co_work *work, const struct kd_document *document, struct kd_ref *ret,
+                                    struct kd_err *err)
 {
     KD_AUTO(kd_buf_clear) struct kd_buf json = KD_BUF(KD_PAYLOAD_MAX);
     kd_json_encode(&kd_document_shape, document, &json);
+    if (json.overflow)
+        return kd_fail(err, KD_TOO_LARGE, 0,
+                       "the package makes a deployment document of more than %d bytes: split it, or shorten its namespaces and "
+                       "ignored resources",
+                       KD_PAYLOAD_MAX);
     struct kd_str bytes = kd_arena_copy(work->arena, kd_buf_str(&json));
     struct kd_digest digest = kd_digest_of(bytes);
     struct kd_str name = kd_arena_copy(work->arena, kd_digest_str(&digest));
@@ -227,7 +248,8 @@ struct kd_ref co_object_add_document(struct co_work *work, const struct kd_docum
                 co_object_add_content(work, &document->apps.v[i].values.v[k]);
         co_shelf_store(work, &co_objects, name, bytes, CO_FORM_DOCUMENT);
     }
-    return (struct kd_ref){ name, bytes.n };
+    *ret = (struct kd_ref){ name, bytes.n };
+    return KD_OK;
 }
 
 void co_object_name(struct co_work *work, struct kd_str digest)

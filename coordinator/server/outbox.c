@@ -34,8 +34,8 @@ void co_outbox_put(struct co_work *work, struct kd_str topic)
     uint64_t position = co_get_number(work->spec, CO_META, KD_STR("position")) + 1;
     struct kd_key key = co_number_key(position);
     if (kd_txn_get(work->spec, CO_OUTBOX_AT, topic, &before)) {
-        struct kd_str old = kd_arena_copy(work->arena, before);
-        (void)kd_txn_del(work->spec, CO_OUTBOX, old);
+        struct kd_key old = CO_KEY1(before);
+        (void)kd_txn_del(work->spec, CO_OUTBOX, kd_key_str(&old));
     }
     (void)kd_txn_del(work->spec, CO_PARKED, topic);
     kd_txn_put(work->spec, CO_OUTBOX, kd_key_str(&key), topic);
@@ -50,27 +50,39 @@ static struct kd_str co_topic(struct co_work *work, enum kd_topic_kind kind, str
     return kd_arena_copy(work->arena, kd_buf_str(&topic));
 }
 
+/** In memory of its own: there may be very many in one batch. */
+static void co_outbox_put_kind(struct co_work *work, enum kd_topic_kind kind, struct kd_str part)
+{
+    KD_AUTO(kd_buf_clear) struct kd_buf topic = KD_BUF(KD_TOPIC_MAX);
+    kd_topic_add(&topic, kind, work->project, part, CO_NONE, CO_NONE);
+    co_outbox_put(work, kd_buf_str(&topic));
+}
+
 void co_outbox_put_manifest(struct co_work *work, struct kd_str cluster)
 {
-    co_outbox_put(work, co_topic(work, KD_TOPIC_MANIFEST, cluster, CO_NONE, CO_NONE));
+    co_outbox_put_kind(work, KD_TOPIC_MANIFEST, cluster);
 }
 
 void co_outbox_put_object(struct co_work *work, struct kd_str hex)
 {
-    co_outbox_put(work, co_topic(work, KD_TOPIC_OBJECT, hex, CO_NONE, CO_NONE));
+    co_outbox_put_kind(work, KD_TOPIC_OBJECT, hex);
 }
 
 void co_view_dirty(struct co_work *work, struct kd_str kind, struct kd_str name, struct kd_str version)
 {
-    struct kd_str topic = co_topic(work, version.n ? KD_TOPIC_STATE_VERSION : KD_TOPIC_STATE, kind, name, version);
-    co_put_number(work->status, CO_S_DIRTY, topic, ++work->service->order);
+    KD_AUTO(kd_buf_clear) struct kd_buf topic = KD_BUF(KD_TOPIC_MAX);
+    kd_topic_add(&topic, version.n ? KD_TOPIC_STATE_VERSION : KD_TOPIC_STATE, work->project, kind, name, version);
+    co_put_number(work->status, CO_S_DIRTY, kd_buf_str(&topic), ++work->service->order);
 }
 
 /* ---- sending ---- */
 
-/** One topic as it stands. False if the transport has no room. */
-static bool co_outbox_send(struct co_work *work, struct kd_str text, uint64_t position, uint64_t stamp)
+/** One topic as it stands, in memory of its own: what did not fit would be published as empty. False if the transport has no room. */
+static bool co_outbox_send(struct co_work *outer, struct kd_str text, uint64_t position, uint64_t stamp)
 {
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(CO_MESSAGE_MEMORY);
+    struct co_work inner = *outer, *work = &inner;
+    inner.arena = &arena;
     struct co_service *service = work->service;
     struct co_outbox *outbox = &service->outbox;
     struct kd_topic topic;
@@ -103,8 +115,7 @@ static void co_outbox_send_queue(struct co_work *work)
     struct kd_scan scan = kd_scan_after(CO_OUTBOX, CO_NONE, kd_key_str(&sent));
     while (co_outbox_has_room(service) && kd_scan_next(work->spec, &scan)) {
         uint64_t position = 0;
-        struct kd_str topic = kd_arena_copy(work->arena, scan.value);
-        if (!co_number_of(kd_key_str(&scan.key), &position) || !co_outbox_send(work, topic, position, 0))
+        if (!co_number_of(kd_key_str(&scan.key), &position) || !co_outbox_send(work, scan.value, position, 0))
             return;
         service->outbox.sent = position;
     }
@@ -129,8 +140,7 @@ static void co_outbox_send_views(struct co_work *work)
             return;
         }
         (void)kd_str_u64(scan.value, &stamp);
-        struct kd_str topic = kd_arena_copy(work->arena, kd_key_str(&scan.key));
-        if (!co_outbox_send(work, topic, 0, stamp))
+        if (!co_outbox_send(work, kd_key_str(&scan.key), 0, stamp))
             return;
         outbox->view_at = scan.key;
         outbox->view_next.us = work->now.us + CO_VIEW_PACE_S * KD_US_PER_S;
@@ -147,22 +157,38 @@ static void co_outbox_park(struct co_work *work, struct kd_str topic, struct kd_
     co_note(work->service, LOG_WARNING, "publish.parked", "topic=%.*s why=\"%.*s\"", KD_ARG(topic), KD_ARG(reason));
 }
 
-/** An answered message leaves the queue, unless a newer one for its topic has taken its place. */
-static void co_flight_settle(struct co_work *work, const struct co_flight *flight)
+/** False if a newer one for its topic waits: then a refusal of this one is of no interest. */
+static bool co_flight_is_newest(struct co_work *work, const struct co_flight *flight)
 {
     struct kd_str topic = kd_key_str(&flight->topic), at;
     struct kd_key key = co_number_key(flight->position);
-    if (flight->reason >= 0x80)
+    if (flight->position == 0)
+        return co_get_number(work->status, CO_S_DIRTY, topic) == flight->stamp;
+    return kd_txn_get(work->spec, CO_OUTBOX_AT, topic, &at) && kd_str_eq(at, kd_key_str(&key));
+}
+
+static void co_flight_leave(struct co_work *work, const struct co_flight *flight, bool newest)
+{
+    struct kd_key key = co_number_key(flight->position);
+    if (newest)
+        (void)kd_txn_del(work->spec, CO_OUTBOX_AT, kd_key_str(&flight->topic));
+    (void)kd_txn_del(work->spec, CO_OUTBOX, kd_key_str(&key));
+}
+
+/** An answered message leaves the queue; what was refused is parked, unless a newer one for its topic has taken its place. */
+static void co_flight_settle(struct co_work *work, const struct co_flight *flight)
+{
+    struct kd_str topic = kd_key_str(&flight->topic);
+    bool newest = co_flight_is_newest(work, flight);
+    if (flight->position)
+        co_flight_leave(work, flight, newest);
+    else if (newest)
+        (void)kd_txn_del(work->status, CO_S_DIRTY, topic);
+    if (flight->reason >= 0x80 && newest)
         co_outbox_park(work, topic,
                        kd_arena_printf(work->arena, "the broker refused it with reason 0x%02x", (unsigned)flight->reason));
-    if (flight->position == 0) {
-        if (co_get_number(work->status, CO_S_DIRTY, topic) == flight->stamp)
-            (void)kd_txn_del(work->status, CO_S_DIRTY, topic);
-        return;
-    }
-    if (kd_txn_get(work->spec, CO_OUTBOX_AT, topic, &at) && kd_str_eq(at, kd_key_str(&key)))
-        (void)kd_txn_del(work->spec, CO_OUTBOX_AT, topic);
-    (void)kd_txn_del(work->spec, CO_OUTBOX, kd_key_str(&key));
+    else if (flight->reason < 0x80 && kd_txn_has(work->spec, CO_PARKED, topic))
+        (void)kd_txn_del(work->spec, CO_PARKED, topic);
 }
 
 static void co_marker_send(struct co_work *work, const struct kd_marker *marker, bool retain)
@@ -204,9 +230,9 @@ void co_outbox_published(struct co_service *service, uint64_t token, int reason)
         if (outbox->flight[i].token == token && outbox->flight[i].reason < 0) {
             outbox->flight[i].reason = reason;
             outbox->answered++;
+            if (kd_str_eq(kd_key_str(&outbox->flight[i].topic), kd_key_str(&outbox->last_topic)))
+                outbox->last_topic_ends = 0;
         }
-    if (outbox->last_topic_ends && outbox->flights && outbox->flight[0].reason >= 0)
-        outbox->last_topic_ends = 0;
 }
 
 /* ---- a broker that lost something ---- */
@@ -303,7 +329,7 @@ static struct kd_marker co_marker_stored(struct co_service *service)
 static void co_marker_judge(struct co_service *service)
 {
     struct kd_marker stored = co_marker_stored(service);
-    bool same = stored.epoch == service->found.epoch && stored.position == service->found.position;
+    bool same = stored.position && stored.epoch == service->found.epoch && stored.position == service->found.position;
     service->sync = same || KD_PLANT(MARKER_IGNORED) ? CO_SYNC_DONE : CO_SYNC_REPEATING;
     service->repeat = (struct co_repeat){ 0 };
     if (service->sync == CO_SYNC_REPEATING) {

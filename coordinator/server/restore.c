@@ -29,13 +29,19 @@ static void co_hold_deployments(struct co_work *work)
 {
     struct kd_key prefix = co_prefix(work->project, CO_NONE, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(CO_DEPLOYMENT, kd_key_str(&prefix));
+    struct kd_arena *outer = work->arena;
     while (kd_scan_next(work->spec, &scan)) {
+        struct kd_arena arena = KD_ARENA(CO_MESSAGE_MEMORY);
         union co_document document;
-        if (kd_json_decode(&kd_deployment_shape, scan.value, work->arena, &document, NULL) != KD_OK || document.deployment.hold)
-            continue;
-        document.deployment.hold = true;
-        co_document_store(work, co_kind_of(KD_STR("deployment")), &document);
+        work->arena = &arena;
+        bool known = kd_json_decode(&kd_deployment_shape, scan.value, work->arena, &document, NULL) == KD_OK;
+        if (known && !document.deployment.hold) {
+            document.deployment.hold = true;
+            co_document_store(work, co_kind_of(KD_STR("deployment")), &document);
+        }
+        kd_arena_clear(&arena);
     }
+    work->arena = outer;
 }
 
 /** Placements are held; removals are dropped. key is cluster/uid. */
@@ -89,5 +95,6 @@ enum kd_code co_service_new_epoch(struct co_service *service, struct kd_err *err
     co_renew_manifests(&work);
     for (int table = 0; table < CO_STATUS_TABLE_COUNT; table++)
         co_table_clear(work.status, table);
+    co_kinds_recount(&work);
     return co_work_commit(&work) ? KD_OK : kd_fail(err, KD_UNAVAILABLE, 0, "the stores cannot be written");
 }

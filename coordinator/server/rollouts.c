@@ -174,8 +174,8 @@ static enum kd_code co_rollout_make(struct co_work *work, const struct kd_deploy
         code = co_plan_document(deployment, &package.package, apps, work->arena, &document, err);
     if (code == KD_OK && !rollout->waiting.n) {
         struct kd_str before = rollout->document.digest;
-        rollout->document = co_object_add_document(work, &document); /* the rollout names its document too */
-        if (before.n)
+        code = co_object_add_document(work, &document, &rollout->document, err); /* the rollout names its document too */
+        if (code == KD_OK && before.n)
             co_object_unname(work, before);
     }
     co_rollout_release_overrides(work, apps, n);
@@ -234,13 +234,18 @@ void co_rollout_retry_waiting(struct co_work *work)
 {
     struct kd_key prefix = co_prefix(work->project, CO_NONE, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(CO_WAITING, kd_key_str(&prefix));
+    struct kd_arena *outer = work->arena;
     while (kd_scan_next(work->spec, &scan)) {
+        struct kd_arena arena = KD_ARENA(CO_MESSAGE_MEMORY);
         union co_document deployment;
+        work->arena = &arena;
         if (co_document_get(work, co_kind_of(KD_STR("deployment")), kd_scan_rest(&scan), CO_NONE, &deployment))
             co_rollout_advance(work, &deployment.deployment);
         else
             (void)kd_txn_del(work->spec, CO_WAITING, kd_key_str(&scan.key));
+        kd_arena_clear(&arena);
     }
+    work->arena = outer;
 }
 
 /* ---- ending ---- */
@@ -286,6 +291,7 @@ void co_rollout_terminate(struct co_work *work, const struct kd_deployment *depl
         return;
     kd_json_encode(&kd_deployment_shape, deployment, &last);
     rollout.terminating = true;
+    rollout.waiting = CO_NONE;
     rollout.last = kd_arena_copy(work->arena, kd_buf_str(&last));
     if (rollout.document.digest.n)
         co_object_unname(work, rollout.document.digest);
@@ -301,12 +307,17 @@ void co_rollout_retarget(struct co_work *work, const struct kd_cluster *cluster)
 {
     struct kd_key prefix = co_prefix(work->project, CO_NONE, CO_NONE);
     struct kd_scan scan = kd_scan_prefix(CO_DEPLOYMENT, kd_key_str(&prefix));
+    struct kd_arena *outer = work->arena;
     while (kd_scan_next(work->spec, &scan)) {
+        struct kd_arena arena = KD_ARENA(CO_MESSAGE_MEMORY);
         struct kd_deployment deployment;
         struct co_rollout rollout;
+        work->arena = &arena;
         if (kd_json_decode(&kd_deployment_shape, scan.value, work->arena, &deployment, NULL) == KD_OK &&
             co_rollout_get(work, deployment.meta.uid, &rollout))
             co_rollout_place(work, &deployment, &rollout, cluster);
+        kd_arena_clear(&arena);
     }
+    work->arena = outer;
     co_touch(work, cluster->name);
 }

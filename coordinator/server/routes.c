@@ -199,6 +199,8 @@ static enum kd_code co_call_handle(struct co_call *call, const struct co_route *
     kd_txn_restore(work->spec, code != KD_OK);
     if (code != KD_OK)
         work->touched = touched;
+    else
+        call->err->code = KD_OK; /* what a handler tried and did without is no failure of the request */
     return code;
 }
 
@@ -276,7 +278,10 @@ void co_request(struct co_work *work, const struct kd_topic *topic, const struct
     struct co_id id = { { NULL, 0 } };
     work->operator_name = topic->part[1];
     service->counts.requests++;
-    enum kd_code code = kd_json_decode(&co_id_shape, message->payload, work->arena, &id, &err);
+    enum kd_code code = message->payload.n > KD_PAYLOAD_MAX
+                            ? kd_fail(&err, KD_TOO_LARGE, 0, "the request has %zu bytes, at most %d are allowed",
+                                      message->payload.n, KD_PAYLOAD_MAX)
+                            : kd_json_decode(&co_id_shape, message->payload, work->arena, &id, &err);
     if (!kd_is_operator(work->operator_name) || !co_reply_topic(work, message, id.id, &to)) {
         service->counts.refused_messages++;
         co_note(service, LOG_WARNING, "request.no-reply-topic", "operator=%.*s request=%.*s/%.*s", KD_ARG(work->operator_name),

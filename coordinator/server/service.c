@@ -69,12 +69,15 @@ struct kd_str co_time_text(struct co_work *work)
 void co_send(struct co_work *work, struct kd_str topic, struct kd_str payload, struct kd_str correlation, bool retain)
 {
     struct co_letter *letter = KD_NEW(work->batch, struct co_letter);
-    if (!letter)
+    struct co_letter copy = { .topic = kd_arena_copy(work->batch, topic),
+                              .payload = kd_arena_copy(work->batch, payload),
+                              .correlation = kd_arena_copy(work->batch, correlation),
+                              .retain = retain };
+    if (!letter || !copy.topic.p || !copy.payload.p || !copy.correlation.p) { /* never half: an empty payload would clear a topic */
+        co_note(work->service, LOG_ERR, "batch.full", "topic=%.*s", KD_ARG(topic));
         return;
-    *letter = (struct co_letter){ .topic = kd_arena_copy(work->batch, topic),
-                                  .payload = kd_arena_copy(work->batch, payload),
-                                  .correlation = kd_arena_copy(work->batch, correlation),
-                                  .retain = retain };
+    }
+    *letter = copy;
     *work->last_letter = letter;
     work->last_letter = &letter->next;
 }
@@ -140,7 +143,7 @@ void co_write(struct co_work *work, struct kd_txn *txn, int table, struct kd_str
 
 static bool co_work_open(struct co_service *service, struct co_work *work, bool write)
 {
-    struct kd_err err;
+    struct kd_err err = { .story = "out of memory" };
     *work = (struct co_work){ .service = service, .project = service->project };
     work->arena = calloc(1, sizeof *work->arena);
     work->batch = calloc(1, sizeof *work->batch);

@@ -58,8 +58,8 @@ static struct co_share co_share_now(struct co_work *work, struct kd_str uid, str
     struct kd_key at = CO_KEY2(work->project, cluster), key = CO_KEY3(work->project, cluster, uid);
     (void)co_read(work, work->status, CO_S_PRESENCE, kd_key_str(&at), &co_presence_shape, &presence);
     bool reported = co_read(work, work->status, CO_S_STATUS, kd_key_str(&key), &kd_status_shape, &status);
-    return (struct co_share){ true, (int)co_cluster_state(placement.document.digest, reported ? &status : NULL),
-                              presence.state != KD_PRESENCE_ONLINE };
+    enum kd_app_state state = co_cluster_state(placement.document.digest, reported ? &status : NULL);
+    return (struct co_share){ true, (int)(placement.unfit ? KD_APP_FAILED : state), presence.state != KD_PRESENCE_ONLINE };
 }
 
 static void co_tally_update(struct co_work *work, struct kd_str uid, struct kd_str cluster)

@@ -10,7 +10,7 @@
 
 enum {
     CO_PART_BYTES = 128 * 1024, /* of a part, decoded */
-    CO_PARTS_MAX = 512,         /* 64 MiB */
+    CO_PARTS_MAX = 256,         /* 32 MiB */
     CO_UPLOADS_MAX = 16,        /* open at once, of one operator */
     CO_UPLOAD_KEEP_MS = 3600 * 1000,
     CO_MISSING_SHOWN = 100,
@@ -182,13 +182,7 @@ enum kd_code co_on_content_get(struct co_call *call)
         return code;
     if (!kd_is_digest(named.digest))
         return kd_fail_field(call->err, KD_INVALID, "$.digest", "$.digest must be sha256: and 64 hex digits");
-    struct kd_ref ref = { named.digest, KD_PAYLOAD_MAX };
-    struct kd_str bytes = co_content_read(call->work, &ref);
-    struct kd_parts list;
-    if (bytes.p && kd_json_decode(&kd_parts_shape, bytes, call->work->arena, &list, NULL) == KD_OK) {
-        ref.size = KD_VALUES_MAX;
-        bytes = co_content_read(call->work, &ref);
-    }
+    struct kd_str bytes = co_content_read(call->work, named.digest);
     if (!bytes.p)
         return kd_fail_field(call->err, KD_NOT_FOUND, "$.digest", "there is no content with that digest");
     if (named.offset > bytes.n)

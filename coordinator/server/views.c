@@ -175,6 +175,14 @@ static void co_order_add(struct co_work *work, struct kd_buf *out)
     kd_buf_printf(out, "\"order\":{\"epoch\":%" PRIu64 ",\"n\":%" PRIu64 "},", work->service->order_epoch, ++work->service->order);
 }
 
+static void co_status_add(struct co_work *work, const struct co_kind *kind, const union co_document *document, struct kd_buf *out)
+{
+    if (!kind->status)
+        return;
+    kd_buf_add(out, KD_STR(",\"status\":"));
+    kind->status(work, document, out);
+}
+
 void co_view_add(struct co_work *work, const struct co_kind *kind, const union co_document *document, bool order,
                  struct kd_buf *out)
 {
@@ -188,20 +196,27 @@ void co_view_add(struct co_work *work, const struct co_kind *kind, const union c
     KD_AUTO(kd_buf_clear) struct kd_buf body = KD_BUF(KD_VALUE_MAX);
     kd_json_encode(kind->shape, &shown, &body);
     kd_buf_add(out, (struct kd_str){ body.p + 1, body.n - 2 }); /* without its braces */
-    if (kind->status) {
-        kd_buf_add(out, KD_STR(",\"status\":"));
-        kind->status(work, document, out);
-    }
+    co_status_add(work, kind, document, out);
     kd_buf_add_char(out, '}');
     if (!order || out->n - start <= KD_STATE_MAX)
         return;
-    out->n = start; /* too large for a state topic: what to ask for, and its status */
-    struct kd_meta *meta = co_document_meta(kind, &shown);
+    out->n = start;
+    co_view_add_cut(work, kind, document, order, out);
+}
+
+void co_view_add_cut(struct co_work *work, const struct co_kind *kind, const union co_document *document, bool order,
+                     struct kd_buf *out)
+{
+    union co_document shown = *document;
+    const struct kd_meta *meta = co_document_meta(kind, &shown);
     kd_buf_add_char(out, '{');
-    co_order_add(work, out);
-    kd_buf_printf(out, "\"name\":\"%.*s\",\"version\":\"%.*s\",\"uid\":\"%.*s\",\"resourceVersion\":%" PRIu64 ",\"cut\":true}",
+    if (order)
+        co_order_add(work, out);
+    kd_buf_printf(out, "\"name\":\"%.*s\",\"version\":\"%.*s\",\"uid\":\"%.*s\",\"resourceVersion\":%" PRIu64 ",\"cut\":true",
                   KD_ARG(co_document_name(kind, &shown)), KD_ARG(co_document_version(kind, &shown)), KD_ARG(meta->uid),
                   meta->resource_version);
+    co_status_add(work, kind, document, out);
+    kd_buf_add_char(out, '}');
 }
 
 static struct kd_str co_retained_bytes(struct co_work *work, int table, struct kd_str name)

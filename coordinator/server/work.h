@@ -61,8 +61,10 @@ struct co_placement {
     struct kd_ref document;
     struct kd_strs adopts;
     bool remove, hold;
+    bool unfit; /* the cluster's manifest has no room for it */
 };
 extern const struct kd_json_shape co_placement_shape;
+#define CO_UNFIT_TEXT "not placed: the manifest of this cluster is full (2000 deployments, 256 KiB)"
 
 /** Makes the manifest of one cluster from its placements; gives it a new version and puts it into the outbox if it differs. */
 void co_manifest_make(struct co_work *work, struct kd_str cluster);
@@ -77,14 +79,16 @@ bool co_placement_get(struct co_work *work, struct kd_str cluster, struct kd_str
 /* ---- objects.c: bytes by digest, with counts of who names them ---- */
 /** A reference to bytes of the catalog (values, artifacts), split into pieces where they are large. Counted once more. */
 struct kd_ref co_content_add(struct co_work *work, struct kd_str bytes);
-void co_content_drop(struct co_work *work, struct kd_str digest);
-/** All bytes behind a reference, in the message's memory; {NULL, 0} where they are not there. */
-struct kd_str co_content_read(struct co_work *work, const struct kd_ref *ref);
+void co_content_name(struct co_work *work, struct kd_str digest); /* one more */
+void co_content_drop(struct co_work *work, struct kd_str digest); /* one less; gone with the last */
+/** All bytes behind a digest, in the message's memory; {NULL, 0} where they are not there. */
+struct kd_str co_content_read(struct co_work *work, struct kd_str digest);
 
 /** Publishes bytes as an object (or as pieces and a list). Counted once more. */
 struct kd_ref co_object_add(struct co_work *work, struct kd_str bytes);
-/** Publishes a deployment document; what it names is counted as long as it exists. */
-struct kd_ref co_object_add_document(struct co_work *work, const struct kd_document *document);
+/** Publishes a deployment document; what it names is counted as long as it exists. KD_TOO_LARGE where it does not fit a message. */
+KD_MUST_CHECK enum kd_code co_object_add_document(struct co_work *work, const struct kd_document *document, struct kd_ref *ret,
+                                                  struct kd_err *err);
 /** The same content as co_content_add made, as objects. Counted once more. */
 void co_object_add_content(struct co_work *work, const struct kd_ref *ref);
 void co_object_name(struct co_work *work, struct kd_str digest);   /* one more */

@@ -18,7 +18,7 @@
         F_COUNT(T, meta.resource_version, "resourceVersion"), TIMES(T, meta.)
 
 /** What a document or a request may carry beside the fields of its kind. */
-static const char *const kd_header[] = { "specSchema", "schemaVersion", "$schema", "id", "dryRun", NULL };
+static const char *const kd_header[] = { "specSchema", "schemaVersion", "$schema", "id", NULL };
 
 static const struct kd_json_field kd_ref_fields[] = {
     F_TEXT(struct kd_ref, digest, "digest", .required = true, .max = KD_DIGEST_TEXT, .check = kd_is_digest,
@@ -276,7 +276,7 @@ static const struct kd_json_field kd_deployment_fields[] = {
     F_TEXT(T, profile, "profile", .max = KD_NAME_MAX),
     F_LIST(T, overrides, &kd_override_shape, "overrides", .max = KD_PACKAGE_APPS_MAX),
     F_LIST(T, targets, &kd_target_shape, "targets", .max = KD_TARGETS_MAX),
-    F_TEXTS(T, adopts, "adopts", .max = 100, .check = kd_is_uid, .rule = "must be 32 hex digits"),
+    F_TEXTS(T, adopts, "adopts", .max = KD_ADOPTS_MAX, .check = kd_is_uid, .rule = "must be 32 hex digits"),
     F_FLAG(T, hold, "hold"),
     META(T),
 };

@@ -15,6 +15,7 @@ enum {
     KD_DOCUMENT_MAX = 16777216, /* bytes of memory for one decoded document */
     KD_PACKAGE_APPS_MAX = 100,  /* applications in a package */
     KD_TARGETS_MAX = 500,       /* targets of a deployment */
+    KD_ADOPTS_MAX = 100,        /* uids that a deployment adopts */
 };
 
 /** A reference to bytes by their digest. */

@@ -30,7 +30,7 @@ static const struct kd_json_field kd_entry_fields[] = {
     F_TEXT(T, name, "name", .required = true, IS_NAME),
     F_TEXT(T, uid, "uid", .required = true, IS_UID),
     F_OBJECT(T, document, &kd_ref_shape, "document", .required = true),
-    F_TEXTS(T, adopts, "adopts", .max = 100, .check = kd_is_uid, .rule = "must be 32 hex digits"),
+    F_TEXTS(T, adopts, "adopts", .max = KD_ADOPTS_MAX, .check = kd_is_uid, .rule = "must be 32 hex digits"),
     F_FLAG(T, hold, "hold"),
 };
 static const struct kd_json_shape kd_entry_shape = KD_SHAPE(T, kd_entry_fields, "a manifest's deployment");
