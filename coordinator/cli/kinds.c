@@ -65,13 +65,15 @@ static struct kd_str ct_none_if_empty(struct kd_str text)
 }
 
 /** What an operator should look at: why a deployment waits, why a cluster is not all right. */
-static struct kd_str ct_deployment_note(const struct ct_view *view, struct kd_arena *arena)
+struct kd_str ct_deployment_note(const struct ct_view *view, struct kd_arena *arena)
 {
     const struct ct_view_status *s = &view->status;
     if (s->waiting.n)
         return kd_arena_printf(arena, "waits: %.*s", KD_ARG(s->waiting));
     if (s->waiting_for.n)
         return kd_arena_printf(arena, "waits for %.*s%s", KD_ARG(s->waiting_for.v[0]), s->waiting_for.n > 1 ? " and others" : "");
+    if (kd_str_is(s->state, "no-target-clusters"))
+        return KD_STR("no cluster is its target: compare 'kedge get clusters'");
     if (view->hold)
         return KD_STR("on hold after a restore: kedge resume");
     return s->message;

@@ -43,6 +43,9 @@ struct kd_str ct_age_text(struct kd_str time, struct kd_wall now, struct kd_aren
 /** "running", "running (1 offline)". */
 struct kd_str ct_deployment_state(const struct ct_view *view, struct kd_arena *arena);
 
+/** What an operator should know of it: what it waits for, why nothing happens; "" if there is nothing. */
+struct kd_str ct_deployment_note(const struct ct_view *view, struct kd_arena *arena);
+
 /** "2/2", "1/2 running, 1 error". */
 struct kd_str ct_summary_text(const struct ct_summary *summary, struct kd_arena *arena);
 

@@ -99,7 +99,11 @@ enum ct_exit ct_run_get(struct ct_call *call)
     bool is_list = true;
     if (ct_asked_parse(call, &asked, &err) != KD_OK)
         return ct_usage(call, &err);
-    if (ct_given(call, CT_FLAG_WATCH) && !asked.kind->is_listed_only)
+    if (ct_given(call, CT_FLAG_WATCH) && asked.kind->is_listed_only) {
+        (void)kd_fail(&err, KD_INVALID, 0, "%s cannot be watched", asked.kind->plural);
+        return ct_usage(call, &err);
+    }
+    if (ct_given(call, CT_FLAG_WATCH))
         return ct_watch(call, asked.kind, &asked.name, asked.body);
     enum kd_code code = ct_get_views(call, &asked, &views, &is_list, &err);
     code = code ? code : ct_show(call, asked.kind, &views, asked.format, is_list, views.n > 0, call->arena, &out, &err);

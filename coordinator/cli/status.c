@@ -118,12 +118,9 @@ void ct_progress_show(const struct ct_call *call, const struct ct_progress *prog
     kd_buf_printf(out, "%.*s  %.*s:%.*s  %s%.*s%s  %.*s\n", KD_ARG(view->name), KD_ARG(view->package.name),
                   KD_ARG(view->package.version), ct_paint_on(paint), KD_ARG(state), ct_paint_off(paint),
                   KD_ARG(ct_summary_text(&view->status.summary, arena)));
-    struct kd_str note = view->status.waiting.n ? view->status.waiting : view->status.message;
-    kd_buf_add(out, view->status.waiting.n ? KD_STR("waits: ") : KD_STR(""));
+    struct kd_str note = ct_deployment_note(view, arena);
     ct_add_visible(out, note);
     kd_buf_add(out, note.n ? KD_STR("\n") : KD_STR(""));
-    if (view->hold)
-        kd_buf_printf(out, "on hold after a restore: 'kedge resume %.*s' ends it\n", KD_ARG(view->name));
     struct ct_table table;
     ct_table_begin(&table, arena, headers, KD_COUNT(headers));
     for (size_t i = 0; i < progress->clusters.items.n; i++)

@@ -177,6 +177,8 @@ def test_describe_and_status(kedge, coordinator):
     assert 'edge-1' in described and 'specSchema: Deployment' in described
     assert re.search(r'^edge-1 +old +orphaned', kedge.run('describe', 'cluster', 'edge-1'), re.M)
     assert 'shop' in kedge.run('status')
+    coordinator.answers['deployment/get'] = deployment('no-target-clusters', running=0, total=0)
+    assert 'no cluster is its target' in kedge.run('status', 'shop')
 
 
 # ---- changing --------------------------------------------------------------------------------------------------------------
@@ -334,7 +336,7 @@ def test_import_of_a_directory(kedge, coordinator, tmp_path):
     (('deploy', 'shop', '-l', 'a=b', '--set', 'x=1'), 'app.key=value'), (('upgrade', 'shop'), 'missing'), (('apply',), '-f'),
     (('deploy', 'shop', '-l', 'a=b', '--name'), 'wants a value'), (('get', 'deployments', '--timeout', 'soon'), 'timeout'),
     (('describe', 'cluster'), 'which one'), (('delete', 'orphan', 'x'), 'kedge prune'), (('help', 'x'), 'no command'),
-    (('get', 'deployment', 'a', 'b'), 'too much'), ((), '')])
+    (('get', 'deployment', 'a', 'b'), 'too much'), (('get', 'orphans', '-w'), 'watched'), (('status', 'A'), 'lower-case'), ((), '')])
 def test_mistakes_on_the_command_line(kedge, words, says):
     assert says in kedge.run(*words, code=2)
 
