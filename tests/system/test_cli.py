@@ -336,7 +336,8 @@ def test_import_of_a_directory(kedge, coordinator, tmp_path):
     (('deploy', 'shop', '-l', 'a=b', '--set', 'x=1'), 'app.key=value'), (('upgrade', 'shop'), 'missing'), (('apply',), '-f'),
     (('deploy', 'shop', '-l', 'a=b', '--name'), 'wants a value'), (('get', 'deployments', '--timeout', 'soon'), 'timeout'),
     (('describe', 'cluster'), 'which one'), (('delete', 'orphan', 'x'), 'kedge prune'), (('help', 'x'), 'no command'),
-    (('get', 'deployment', 'a', 'b'), 'too much'), (('get', 'orphans', '-w'), 'watched'), (('status', 'A'), 'lower-case'), ((), '')])
+    (('get', 'deployment', 'a', 'b'), 'too much'), (('get', 'orphans', '-w'), 'watched'),
+    (('status', 'A'), 'lower-case'), ((), '')])
 def test_mistakes_on_the_command_line(kedge, words, says):
     assert says in kedge.run(*words, code=2)
 
