@@ -18,6 +18,7 @@ class Installation:
         self.coordinator = daemons.Coordinator(lab.site)
         self.agents = {edge.name: daemons.Agent(edge) for edge in self.edges}
         self.kedge = daemons.Operator(lab.site)
+        self.limit_s = tools.LIMIT_S  # of everything that is waited for
 
     # ---- life --------------------------------------------------------------------------------------------------------------
     def daemons(self):
@@ -78,8 +79,8 @@ class Installation:
         return {item['name']: item['status']['state'] for item in self.kedge.json('get', 'clusters')['items']}
 
     # ---- waiting -----------------------------------------------------------------------------------------------------------
-    def wait_for(self, predicate, what, limit_s=tools.LIMIT_S):
-        return tools.wait_for(predicate, what, limit_s, every_s=0.05, logs=self.logs())
+    def wait_for(self, predicate, what):
+        return tools.wait_for(predicate, what, self.limit_s, every_s=0.05, logs=self.logs())
 
     def until_clusters(self, wanted):
         self.wait_for(lambda: wanted.items() <= self.cluster_states().items(), f'clusters: {wanted}')

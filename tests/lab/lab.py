@@ -1,6 +1,7 @@
 """The whole laboratory: a site and edges."""
 import contextlib
 import os
+import shutil
 
 from . import charts, edge, site, space, tools
 
@@ -14,10 +15,18 @@ class Lab:
             raise tools.Failure('a laboratory lives in a run: python3 -m tests.lab run …')
         self.site = site.Site(self.run)
         self.edges = {}
+        self._copy_programs()
         self.reports = self.run.dir / 'logs' / 'sanitizer'
         self.reports.mkdir(parents=True, exist_ok=True)
         for name in ('ASAN_OPTIONS', 'UBSAN_OPTIONS'):
             os.environ[name] = ':'.join(filter(None, [os.environ.get(name), f'log_path={self.reports}/report']))
+
+    def _copy_programs(self):
+        """The run has its own: somebody may build while it is alive."""
+        folder = self.run.dir / 'bin'
+        folder.mkdir()
+        for path in tools.build().glob('kedge*'):
+            shutil.copy2(path, folder)
 
     # ---- what is not ours --------------------------------------------------------------------------------------------------
     def begin(self, edges=2, with_tls=False):

@@ -42,7 +42,7 @@ class Process:
 
     def must_live(self):
         if not self.alive():
-            raise tools.Failure(tools.with_logs(f'{self.name} ended with {self.popen.returncode}', [self.log]))
+            raise tools.Dead(tools.with_logs(f'{self.name} ended with {self.popen.returncode}', [self.log]))
         return True
 
     def kill(self, number=signal.SIGKILL):

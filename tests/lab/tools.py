@@ -20,11 +20,20 @@ class Failure(Exception):
     """Something of the laboratory did not do what it should; the text says what, and shows the end of the logs."""
 
 
+class Dead(Failure):
+    """What is waited for can never come."""
+
+
 def build():
     return pathlib.Path(os.environ.get('KEDGE_BUILD') or space.ROOT / 'build' / 'release').resolve()
 
 
 def program(name):
+    """Where one of our programs is: the run's own copy if it has one."""
+    run = space.Run.current()
+    copy = run.dir / 'bin' / name if run else None
+    if copy and copy.exists():
+        return copy
     path = build() / name
     if not path.exists():
         raise Failure(f'{path} is not there: run `make` first')
@@ -61,6 +70,8 @@ def wait_for(predicate, what, limit_s=LIMIT_S, every_s=0.02, logs=()):
             if value:
                 return value
             last = value
+        except Dead:
+            raise
         except Exception as error:  # anything: servers that are not up yet fail in many ways
             last = error
         if time.monotonic() > until:

@@ -1,5 +1,4 @@
 """An edge by itself: stopped containers, ended agents, cut links, power cuts, orphans."""
-import os
 import signal
 import time
 
@@ -31,8 +30,8 @@ def processes_of(edge):
     return [(row['Id'], row['Pid']) for row in edge.containers_now()]
 
 
-def kill_container(row):
-    os.kill(row['Pid'], signal.SIGKILL)
+def kill_container(edge, row):
+    edge.command('kill', '-9', row['Pid'])
 
 
 def started_again(web, edge, old):
@@ -52,7 +51,7 @@ def test_a_stopped_container_is_known_within_a_second_and_started_again(web):
         while not operator.seen.empty():
             operator.seen.get()
         begin = time.monotonic()
-        kill_container(old)
+        kill_container(edge, old)
         states = []
         while not states or states[-1] == 'running':
             states.append(operator.next_seen()[1]['state'])
@@ -88,7 +87,7 @@ def test_an_agent_without_a_broker_repairs_from_its_own_store(web):
     agent = web.agents[edge.name]
     edge.cut_link()
     try:
-        kill_container(old)
+        kill_container(edge, old)
         started_again(web, edge, old)
         old = containers(edge, 'web')[0]
         agent.kill()

@@ -1,6 +1,7 @@
 """kill -9 of the coordinator, the broker and each agent, between and inside the demo's steps: the result is the same."""
 import random
 import threading
+import time
 
 import pytest
 
@@ -8,6 +9,7 @@ from tests.demo import story
 from tests.lab import daemons, installation, tools
 
 VICTIMS = ['coordinator', 'broker', 'edge-1', 'edge-2']
+LIMIT_S = 240  # who lost its connection often comes back after up to a minute
 NO_CONNECTION, NO_ANSWER = 3, 4
 DONE_BEFORE = {'deploy': 'exist', 'delete': 'not'}  # what a repetition is told whose first try got through
 
@@ -18,10 +20,11 @@ class Patient(daemons.Operator):
     def run(self, *words, check=True, **options):
         def done():
             one = super(Patient, self).run(*words, check=False, **options)
-            if one.returncode in (NO_CONNECTION, NO_ANSWER):
+            if one.returncode in (LIMIT_S = 240  # who lost its connection often comes back after up to a minute
+NO_CONNECTION, NO_ANSWER):
                 raise daemons.CommandFailed([str(word) for word in words], one)
             return one
-        one = tools.wait_for(done, f'an answer to kedge {words[0]}')
+        one = tools.wait_for(done, f'an answer to kedge {words[0]}', LIMIT_S)
         if one.returncode == 1 and DONE_BEFORE.get(words[0], '\0') in one.stderr:
             return one
         if check and one.returncode != 0:
@@ -47,7 +50,7 @@ def kill_and_restart(one, victim):
 @pytest.fixture
 def kedge(lab):
     one = installation.Installation(lab)
-    one.kedge = Patient(lab.site)
+    one.kedge, one.limit_s = Patient(lab.site), LIMIT_S
     try:
         one.wipe()
         one.start()
@@ -95,9 +98,11 @@ def test_the_demo_ends_the_same(kedge, victims):
     one = Story(kedge.lab)
     one.use(kedge)
     killer = Killer(kedge, victims, seed=len(victims))
-    for _, step in one.operators_steps():
+    for what, step in one.operators_steps():
+        begin = time.monotonic()
         killer.between()
         killer.inside(step)
+        print(f'{time.monotonic() - begin:6.1f} s  {what}')
     assert killer.kills == 2 * len(victims) * len(one.operators_steps())
     one.until_gone()
     assert kedge.kedge.json('get', 'orphans')['items'] == []
