@@ -408,7 +408,7 @@ static inline const char *world_manifest(const struct world *w, const char *clus
 static inline const char *world_object(const struct world *w, const char *digest)
 {
     char rest[128];
-    (void)snprintf(rest, sizeof rest, "objects/%s", strlen(digest) > 7 ? digest + 7 : "-");
+    (void)snprintf(rest, sizeof rest, "objects/%.*s", KD_DIGEST_HEX, strlen(digest) > 7 ? digest + 7 : "-");
     return world_retained(w, rest);
 }
 
