@@ -189,7 +189,7 @@ static enum kd_code ag_apply_removals(struct ag_applying *a)
     size_t going = 0;
     for (size_t i = 0; i < a->things.n; i++) {
         struct ag_thing *thing = &a->things.v[i];
-        thing->doomed = thing->name.n && !thing->hook && !ag_plan_names(a->plan, thing);
+        thing->doomed = thing->name.n && !ag_plan_names(a->plan, thing); /* what is left of failed hooks, too */
     }
     enum kd_code code = ag_things_remove(a->host, a->pod, &a->things, &going, a->err);
     return code == KD_OK && !going ? ag_files_sweep(a->plan, a->err) : code;
