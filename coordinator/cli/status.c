@@ -12,8 +12,9 @@
 
 enum {
     CT_ROUND_MEMORY = 64 * 1024 * 1024, /* bytes of one look */
-    CT_LOOK_US = 1000000,               /* between two looks, if nothing tells of a change */
-    CT_PAUSE_US = 100000,               /* between two looks at least */
+    CT_FIRST_US = 25000,                /* before the second look; each pause is a quarter longer than the one before, */
+    CT_LOOK_US = 1000000,               /* up to this; a view that changed is a reason to look earlier */
+    CT_PAUSE_US = 100000,               /* between two looks at least, where views tell of changes */
     CT_STATUS_CLUSTERS = 200,           /* that are shown one by one */
 };
 
@@ -172,6 +173,7 @@ struct ct_following {
     struct ct_call *call;
     struct kd_str name;
     bool has_changed;
+    int64_t pause_us;   /* until the next look; 0: it is the first */
     struct kd_buf last; /* the line or view that was shown last */
 };
 
@@ -189,10 +191,14 @@ static void ct_follow_begin(struct ct_call *call, struct ct_following *following
     ct_client_watch(call->client, filter, ct_on_change, &following->has_changed);
 }
 
-/** Until something changed, or a second has gone by: clusters change without the deployment's own view changing. */
+/** Until something changed, or it is time: views come at most once a second, and clusters change without the deployment's own view
+ *  changing. Short pauses first: most deployments are done within a second. */
 static void ct_follow_pause(struct ct_following *following, struct kd_mono deadline)
 {
-    struct kd_mono now = kd_mono_now(), least = { now.us + CT_PAUSE_US }, most = { now.us + CT_LOOK_US };
+    int64_t pause_us = following->pause_us ? following->pause_us : CT_FIRST_US;
+    struct kd_mono now = kd_mono_now(), least = { now.us + (pause_us < CT_PAUSE_US ? pause_us : CT_PAUSE_US) },
+                   most = { now.us + pause_us };
+    following->pause_us = pause_us + pause_us / 4 < CT_LOOK_US ? pause_us + pause_us / 4 : CT_LOOK_US;
     most = most.us < deadline.us ? most : deadline;
     while (kd_mono_now().us < most.us && !(following->has_changed && kd_mono_now().us >= least.us))
         ct_client_turn(following->call->client, following->has_changed && least.us < most.us ? least : most);
