@@ -35,6 +35,7 @@ struct co_shell {
     struct co_message messages[CO_BATCH_MESSAGES];
     size_t message_count, message_bytes;
     struct kd_arena batch;
+    struct kd_arena reloaded; /* texts of the settings after a reload */
     uint64_t too_large[CO_REFUSED_MAX]; /* tokens that the broker would refuse for their size: answered in the next turn */
     size_t too_large_count;
     bool ready, stopping;
@@ -295,11 +296,13 @@ static void co_on_reload(uv_signal_t *signal, int number)
     if (kd_program_read(shell->program, shell->config, &arena, &fresh, &err) != KD_OK) {
         kd_log(LOG_ERR, "reload.failed", "why=\"%s\"", err.story);
         kd_arena_clear(&arena);
-    } else { /* the old texts stay: they are small, and may be in use */
+    } else {
         kd_settings_reload(&co_settings_table, &fresh, shell->settings, &ignored);
         struct co_service_options options = co_options_of(shell->settings);
         kd_log_limit(kd_log_level(shell->settings->log_level));
         co_service_reload(shell->service, &options);
+        kd_arena_clear(&shell->reloaded); /* of the reload before: everything that reloads is in the fresh one now */
+        shell->reloaded = arena;
         kd_log(LOG_NOTICE, "reloaded", "needs_restart=\"%.*s\"", KD_ARG(kd_buf_str(&ignored)));
     }
     (void)kd_ready_tell(KD_READY_STARTED);
@@ -357,6 +360,7 @@ static void co_shell_end(struct co_shell *shell)
     (void)uv_loop_close(&shell->loop);
     shell->service = co_service_close(shell->service);
     kd_arena_clear(&shell->batch);
+    kd_arena_clear(&shell->reloaded);
 }
 
 static enum kd_code co_shell_begin(struct co_shell *shell, struct co_stores *stores, struct kd_err *err)

@@ -451,23 +451,20 @@ static void kd_name_add(struct kd_buf *out, const char *name)
 
 void kd_settings_reload(const struct kd_settings *table, const void *fresh, void *current, struct kd_buf *ret_ignored)
 {
+    /* What reloads is taken even if it is equal: afterwards no text of an earlier file is needed. */
     for (size_t i = 0; i < table->count; i++) {
         const struct kd_setting *row = &table->rows[i];
-        if (kd_value_eq(row, fresh, current))
-            continue;
         if (row->reloads)
             memcpy((char *)current + row->at, (const char *)fresh + row->at, kd_value_size(row->kind));
-        else
+        else if (!kd_value_eq(row, fresh, current))
             kd_name_add(ret_ignored, row->key);
     }
     for (size_t i = 0; i < table->section_count; i++) {
         const struct kd_settings_section *section = &table->sections[i];
         const struct kd_list_of_any *from = (const void *)((const char *)fresh + section->list_at);
-        if (kd_section_eq(section, from, kd_section_list(section, current)))
-            continue;
         if (kd_section_reloads(section))
             *kd_section_list(section, current) = *from;
-        else
+        else if (!kd_section_eq(section, from, kd_section_list(section, current)))
             kd_name_add(ret_ignored, section->name);
     }
 }
