@@ -20,8 +20,7 @@ class Patient(daemons.Operator):
     def run(self, *words, check=True, **options):
         def done():
             one = super(Patient, self).run(*words, check=False, **options)
-            if one.returncode in (LIMIT_S = 240  # who lost its connection often comes back after up to a minute
-NO_CONNECTION, NO_ANSWER):
+            if one.returncode in (NO_CONNECTION, NO_ANSWER):
                 raise daemons.CommandFailed([str(word) for word in words], one)
             return one
         one = tools.wait_for(done, f'an answer to kedge {words[0]}', LIMIT_S)
