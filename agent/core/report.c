@@ -239,7 +239,7 @@ void ag_reports_settle(struct ag_core *core)
             ag_report_send(core, unit);
         else
             ag_wake_by(core, ag_after(core, AG_PACE_MS * 1000));
-        if (unit->report.unheard)
+        if (unit->report.unheard && !unit->report.unsent)
             ag_wake_by(core, unit->report.retry.at);
     }
 }
@@ -279,6 +279,19 @@ static void ag_ack_wants(struct ag_core *core, const struct kd_strs *want)
     }
 }
 
+/** A cluster that is not known says hello at its interval only. Any other reason may pass (the edge's earlier store is still taken
+ *  for online): then hello is tried again earlier. */
+static void ag_refused(struct ag_core *core, struct kd_str why)
+{
+    bool news = why.n > 0 && !core->muted;
+    core->muted = why.n > 0;
+    core->asks = core->muted && !kd_str_is(why, "unknown cluster");
+    if (news)
+        ag_log(core, AG_LEVEL_WARNING, "cluster.refused", "why=\"%.*s\"", KD_ARG(why));
+    if (core->asks)
+        ag_hello_again(core);
+}
+
 void ag_on_ack(struct ag_core *core, const struct ag_event *event)
 {
     KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(AG_DECODE_BYTES);
@@ -292,9 +305,7 @@ void ag_on_ack(struct ag_core *core, const struct ag_event *event)
     }
     if (!kd_str_is(ack.session, core->session))
         return;
-    if (ack.refused.n && !core->muted)
-        ag_log(core, AG_LEVEL_WARNING, "cluster.refused", "why=\"%.*s\"", KD_ARG(ack.refused));
-    core->muted = ack.refused.n > 0;
+    ag_refused(core, ack.refused);
     for (size_t i = 0; i < ack.acks.n; i++)
         ag_ack_row(core, &ack.acks.v[i]);
     ag_ack_wants(core, &ack.want);
