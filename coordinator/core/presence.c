@@ -50,6 +50,8 @@ enum co_hello_verdict co_hello_judge(const struct co_presence *known, const stru
         return hello->connection >= known->connection ? CO_HELLO_TAKE : CO_HELLO_OLD;
     if (kd_str_eq(known->before_session, hello->session))
         return hello->connection > known->before_connection ? CO_HELLO_TAKE_CLONE : CO_HELLO_OLD;
+    if (known->state != KD_PRESENCE_ONLINE)
+        return CO_HELLO_TAKE; /* an agent whose store went back in time counts its starts again */
     if (hello->start < known->start)
         return CO_HELLO_OLD;
     return hello->start == known->start ? CO_HELLO_TAKE_CLONE : CO_HELLO_TAKE;
