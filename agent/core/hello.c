@@ -53,19 +53,25 @@ void ag_hello_changed(struct ag_core *core)
     core->hello_look = true;
 }
 
+/** Earlier than at the interval, with backoff. */
+void ag_hello_again(struct ag_core *core)
+{
+    struct kd_mono gap = ag_after(core, AG_HELLO_GAP_S * KD_US_PER_S);
+    ag_retry_later(core, &core->hello_retry, AG_ASK_BASE_S * KD_US_PER_S, AG_ASK_CAP_S * KD_US_PER_S);
+    struct kd_mono again = core->hello_retry.at.us > gap.us ? core->hello_retry.at : gap;
+    if (again.us < core->hello_at.us)
+        core->hello_at = again;
+}
+
 /** Every interval; earlier while there is something to ask for, or leaving was not heard. */
 static void ag_hello_plan(struct ag_core *core, size_t missing)
 {
+    bool leaves = !core->left && ag_has_left(core);
     core->hello_at = ag_after(core, core->options.hello_us);
-    if (missing == 0 && (core->left || !ag_has_left(core))) {
+    if (core->asks || (!core->muted && (missing || leaves)))
+        ag_hello_again(core);
+    else if (!core->muted)
         core->hello_retry = (struct ag_retry){ 0 };
-        return;
-    }
-    ag_retry_later(core, &core->hello_retry, AG_ASK_BASE_S * KD_US_PER_S, AG_ASK_CAP_S * KD_US_PER_S);
-    struct kd_mono gap = ag_after(core, AG_HELLO_GAP_S * KD_US_PER_S);
-    struct kd_mono again = core->hello_retry.at.us > gap.us ? core->hello_retry.at : gap;
-    if (!core->muted && again.us < core->hello_at.us)
-        core->hello_at = again;
 }
 
 static void ag_hello_send(struct ag_core *core, struct kd_str payload, size_t missing)
@@ -140,7 +146,7 @@ static void ag_coordinator_changed(struct ag_core *core, const struct kd_coordin
     int64_t spread = ag_spread_us(coordinator);
     struct kd_mono at = ag_after(core, spread ? (int64_t)(ag_chance(core) % (uint64_t)spread) : 0);
     (void)kd_str_copy(coordinator->session, core->coordinator, sizeof core->coordinator);
-    core->muted = false;
+    core->muted = core->asks = false;
     if (at.us < core->hello_at.us)
         core->hello_at = at;
 }

@@ -114,7 +114,7 @@ static void ag_manifest_accept(struct ag_core *core, struct kd_str bytes, const 
         core->save = true;
     }
     core->refused = (struct kd_hello_refused){ 0 };
-    core->muted = false;
+    core->muted = core->asks = false;
     ag_found_speak(core);
     ag_hello_changed(core);
     ag_log(core, AG_LEVEL_INFO, "manifest.accepted", "epoch=%llu n=%llu deployments=%zu remove=%zu",

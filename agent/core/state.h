@@ -227,7 +227,8 @@ struct ag_core {
     /* talking (hello.c, report.c) */
     bool connected;
     uint64_t connection;
-    bool muted; /* the coordinator does not know this cluster */
+    bool muted; /* the coordinator refuses to hear this agent: no statuses */
+    bool asks;  /* … for a reason that may pass: hello is said again */
     char coordinator[65], report[65];
     uint64_t coordinator_epoch, sequence; /* sequence: of the last status; one counter for all uids of a session */
     bool hello_look, hello_unsent;        /* it may have changed; it did */
@@ -410,6 +411,8 @@ void ag_on_coordinator(struct ag_core *core, const struct ag_event *event);
 void ag_on_inventory(struct ag_core *core, const struct ag_event *event);
 void ag_publish_inventory(struct ag_core *core);
 void ag_hello_settle(struct ag_core *core);
+/** Says it again before the interval is over, with backoff. */
+void ag_hello_again(struct ag_core *core);
 /** Something in it changed. */
 void ag_hello_changed(struct ag_core *core);
 

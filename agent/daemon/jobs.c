@@ -112,6 +112,8 @@ static void ag_job_judge(const struct ag_job *job, struct kd_arena *arena, struc
         (void)kd_fail(&err, KD_INTERNAL, 0, "the job ended with %d: %.*s", (int)job->code, KD_ARG(ag_job_tail(job)));
     else if (ag_job_result_decode(text, arena, ret, &err) == KD_OK)
         return;
+    else
+        err.code = KD_INTERNAL; /* whatever is wrong with it: the next one may be right */
     *ret = (struct ag_job_result){ .error = { (int)err.code, kd_arena_copy(arena, kd_str(err.story)) } };
 }
 

@@ -605,6 +605,23 @@ static void test_unknown_cluster(void **state)
     assert_true(w->statuses > 0);
 }
 
+static void test_refused_for_now(void **state)
+{
+    struct world *w = *state;
+    char ack[200];
+    (void)snprintf(ack, sizeof ack, "{\"session\":\"%s\",\"refused\":\"another agent is online\"}", w->session);
+    world_send(w, AG_ACK, ack);
+    w->hellos = 0;
+    world_wait(w, 60);
+    assert_in_range(w->hellos, 1, 12); /* tried again, with backoff */
+    (void)snprintf(ack, sizeof ack, "{\"session\":\"%s\",\"want\":[\"inventory\"]}", w->session);
+    world_send(w, AG_ACK, ack);
+    world_wait(w, 700);
+    w->hellos = 0;
+    world_wait(w, 2400);
+    assert_int_equal(w->hellos, 0); /* heard: the interval again */
+}
+
 static void test_inventory(void **state)
 {
     struct world *w = *state;
@@ -701,6 +718,7 @@ int main(void)
         WORLD_TEST(test_hello_when),
         WORLD_TEST(test_will),
         WORLD_TEST(test_unknown_cluster),
+        WORLD_TEST(test_refused_for_now),
         WORLD_TEST(test_inventory),
         WORLD_TEST(test_leaves),
         WORLD_TEST(test_duplicate_waits),
