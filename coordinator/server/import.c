@@ -63,7 +63,7 @@ static enum kd_code co_file_add(struct co_files *files, struct kd_str path, stru
 static enum kd_code co_member_read(struct archive *a, struct archive_entry *entry, struct co_files *files, struct kd_err *err)
 {
     KD_AUTO(kd_buf_clear) struct kd_buf bytes = KD_BUF(CO_FILE_BYTES);
-    const char *utf8 = archive_entry_pathname_utf8(entry);
+    const char *utf8 = archive_entry_pathname_utf8(entry); /* a daemon's locale may not have it: that is only a warning */
     struct kd_str name = kd_str(utf8 ? utf8 : archive_entry_pathname(entry));
     char piece[16384];
     for (;;) {
@@ -88,7 +88,7 @@ static enum kd_code co_archive_read(struct kd_str bytes, struct co_files *files,
     (void)archive_read_support_filter_gzip(a);
     (void)archive_read_support_format_tar(a);
     int rc = archive_read_open_memory(a, bytes.p, bytes.n);
-    while (rc == ARCHIVE_OK && (rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+    while (rc >= ARCHIVE_WARN && (rc = archive_read_next_header(a, &entry)) >= ARCHIVE_WARN && rc != ARCHIVE_EOF) {
         if (archive_entry_filetype(entry) != AE_IFREG)
             continue;
         enum kd_code code = co_member_read(a, entry, files, err);

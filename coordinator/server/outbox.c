@@ -279,7 +279,7 @@ static void co_repeat_end(struct co_service *service)
     service->sync = CO_SYNC_DONE;
     co_service_repeat_all(service, false);
     co_outbox_settle(service); /* writes the marker */
-    co_note(service, LOG_NOTICE, "broker.repaired", "epoch=%" PRIu64, service->order_epoch);
+    co_note(service, LOG_INFO, "broker.repaired", "epoch=%" PRIu64, service->order_epoch);
 }
 
 void co_outbox_found(struct co_work *work, const struct kd_topic *topic, struct kd_str text)
@@ -333,7 +333,7 @@ static void co_marker_judge(struct co_service *service)
     service->sync = same || KD_PLANT(MARKER_IGNORED) ? CO_SYNC_DONE : CO_SYNC_REPEATING;
     service->repeat = (struct co_repeat){ 0 };
     if (service->sync == CO_SYNC_REPEATING) {
-        co_note(service, LOG_NOTICE, "broker.differs", "found=%" PRIu64 "/%" PRIu64 " written=%" PRIu64 "/%" PRIu64,
+        co_note(service, stored.position ? LOG_NOTICE : LOG_INFO, "broker.differs", "found=%" PRIu64 "/%" PRIu64 " written=%" PRIu64 "/%" PRIu64,
                 service->found.epoch, service->found.position, stored.epoch, stored.position);
         co_service_repeat_all(service, true);
         co_probe(service);
