@@ -276,6 +276,8 @@ static void ag_ack_wants(struct ag_core *core, const struct kd_strs *want)
             ag_publish_inventory(core);
         if (kd_str_is(want->v[i], "hello"))
             core->hello_unsent = true;
+        if (kd_str_is(want->v[i], "status"))
+            ag_reports_again(core, 0);
     }
 }
 

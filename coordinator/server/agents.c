@@ -266,6 +266,8 @@ static void co_hello_take(struct co_work *work, struct kd_str cluster, const str
     }
     if (hello->inventory.n && !kd_str_eq(hello->inventory, presence->inventory)) /* asked for until it has come */
         co_ack_want(work, cluster, hello->session, KD_STR("inventory"));
+    if (!before.session.n) /* nothing is known of what it runs: it may have said that to an earlier store, or an earlier cluster */
+        co_ack_want(work, cluster, hello->session, KD_STR("status"));
     presence->heard_ms = before.heard_ms; /* compared without the time; a minute of it is exact enough to be stored */
     bool changed = !co_is_same_presence(&before, presence);
     if (!changed && (uint64_t)work->wall.unix_ms < before.heard_ms + 60000)

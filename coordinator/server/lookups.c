@@ -118,18 +118,18 @@ void co_service_resolved(struct co_service *service, uint64_t id, enum kd_code c
     if (!question || !co_work_begin(service, &work))
         return;
     struct kd_str copy = kd_arena_copy(work.arena, key), deployment = co_question_parts(copy, &chart);
-    if (code == KD_OK) {
-        (void)kd_map_del(&service->lookups, key);
-    } else {
-        question->id = 0;
-        question->due.us = work.now.us + kd_backoff_us(question->attempts++, CO_LOOKUP_BASE_S * KD_US_PER_S,
-                                                       CO_LOOKUP_CAP_S * KD_US_PER_S, co_chance(&work));
+    question->id = 0; /* asked again, unless the answer was stored */
+    question->due.us = work.now.us + kd_backoff_us(question->attempts++, CO_LOOKUP_BASE_S * KD_US_PER_S,
+                                                   CO_LOOKUP_CAP_S * KD_US_PER_S, co_chance(&work));
+    if (code != KD_OK)
         co_note(service, LOG_WARNING, "registry.lookup-failed", "deployment=%.*s chart=%.*s version=%.*s why=\"%.*s\"",
                 KD_ARG(deployment), KD_ARG(chart.chart), KD_ARG(chart.version), KD_ARG(answer));
-    }
-    service->next_lookup = work.now; /* the next ones may be asked now */
+    char asked[CO_LOG_LINE];
+    bool known = kd_str_copy(key, asked, sizeof asked); /* the map may move */
+    service->next_lookup = work.now;                    /* the next ones may be asked now */
     co_rollout_pinned(&work, deployment, &chart, code, answer);
-    (void)co_work_commit(&work);
+    if (co_work_commit(&work) && code == KD_OK && known)
+        (void)kd_map_del(&service->lookups, kd_str(asked));
     (void)co_outbox_pump(service);
 }
 
