@@ -370,9 +370,12 @@ static bool ag_unit_due(const struct ag_core *core, struct ag_unit *unit, struct
     return false;
 }
 
+/** What is gone is not made again over what another uid of the same name runs there. */
 static void ag_app_repair(struct ag_core *core, struct ag_unit *unit, struct ag_app *app)
 {
     if (!app->broken || app->work || !ag_unit_due(core, unit, app->repair_at))
+        return;
+    if (app->seen != AG_FOUND_RUNNING && app->seen != AG_FOUND_DOWN && app->seen != AG_FOUND_DEGRADED && ag_is_blocked(core, unit))
         return;
     if (app->lost)
         ag_work_prepare(core, unit, app, AG_REPAIR);
