@@ -333,8 +333,9 @@ static void co_marker_judge(struct co_service *service)
     service->sync = same || KD_PLANT(MARKER_IGNORED) ? CO_SYNC_DONE : CO_SYNC_REPEATING;
     service->repeat = (struct co_repeat){ 0 };
     if (service->sync == CO_SYNC_REPEATING) {
-        co_note(service, stored.position ? LOG_NOTICE : LOG_INFO, "broker.differs", "found=%" PRIu64 "/%" PRIu64 " written=%" PRIu64 "/%" PRIu64,
-                service->found.epoch, service->found.position, stored.epoch, stored.position);
+        co_note(service, stored.position ? LOG_NOTICE : LOG_INFO, "broker.differs",
+                "found=%" PRIu64 "/%" PRIu64 " written=%" PRIu64 "/%" PRIu64, service->found.epoch, service->found.position,
+                stored.epoch, stored.position);
         co_service_repeat_all(service, true);
         co_probe(service);
     }
