@@ -35,7 +35,7 @@ struct co_shell {
     struct co_message messages[CO_BATCH_MESSAGES];
     size_t message_count, message_bytes;
     struct kd_arena batch;
-    struct kd_arena reloaded; /* texts of the settings after a reload */
+    struct kd_arena reloaded;           /* texts of the settings after a reload */
     uint64_t too_large[CO_REFUSED_MAX]; /* tokens that the broker would refuse for their size: answered in the next turn */
     size_t too_large_count;
     bool ready, stopping;
