@@ -93,6 +93,13 @@ static struct kd_mono ag_hello_time(const struct ag_core *core)
     return now ? gap : core->hello_at;
 }
 
+/** The last hello was not refused: what had been in its way has passed. */
+static void ag_hello_heard(struct ag_core *core)
+{
+    if (core->asks && core->refused_at.us < core->hello_sent.us)
+        core->muted = core->asks = false;
+}
+
 void ag_hello_settle(struct ag_core *core)
 {
     size_t missing = 0;
@@ -105,6 +112,8 @@ void ag_hello_settle(struct ag_core *core)
     struct kd_str payload = ag_hello_encode(core, &missing);
     core->hello_unsent |= ag_content(payload) != core->hello_content;
     core->hello_look = false;
+    if (ag_is_due(core, ag_hello_time(core)))
+        ag_hello_heard(core);
     if (ag_is_due(core, ag_hello_time(core)))
         ag_hello_send(core, payload, missing);
     ag_wake_by(core, ag_hello_time(core));

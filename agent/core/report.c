@@ -290,8 +290,10 @@ static void ag_refused(struct ag_core *core, struct kd_str why)
     core->asks = core->muted && !kd_str_is(why, "unknown cluster");
     if (news)
         ag_log(core, AG_LEVEL_WARNING, "cluster.refused", "why=\"%.*s\"", KD_ARG(why));
-    if (core->asks)
+    if (core->asks) {
+        core->refused_at = core->now;
         ag_hello_again(core);
+    }
 }
 
 void ag_on_ack(struct ag_core *core, const struct ag_event *event)

@@ -227,8 +227,9 @@ struct ag_core {
     /* talking (hello.c, report.c) */
     bool connected;
     uint64_t connection;
-    bool muted; /* the coordinator refuses to hear this agent: no statuses */
-    bool asks;  /* … for a reason that may pass: hello is said again */
+    bool muted;                /* the coordinator refuses to hear this agent: no statuses */
+    bool asks;                 /* … for a reason that may pass: hello is said again */
+    struct kd_mono refused_at; /* when that was said last */
     char coordinator[65], report[65];
     uint64_t coordinator_epoch, sequence; /* sequence: of the last status; one counter for all uids of a session */
     bool hello_look, hello_unsent;        /* it may have changed; it did */
