@@ -266,7 +266,7 @@ static void co_hello_take(struct co_work *work, struct kd_str cluster, const str
     }
     if (hello->inventory.n && !kd_str_eq(hello->inventory, presence->inventory)) /* asked for until it has come */
         co_ack_want(work, cluster, hello->session, KD_STR("inventory"));
-    if (!before.session.n) /* nothing is known of what it runs: it may have said that to an earlier store, or an earlier cluster */
+    if (!before.session.n || clone) /* what it said went to an earlier store or cluster, or was overwritten by its clone */
         co_ack_want(work, cluster, hello->session, KD_STR("status"));
     presence->heard_ms = before.heard_ms; /* compared without the time; a minute of it is exact enough to be stored */
     bool changed = !co_is_same_presence(&before, presence);
@@ -397,8 +397,12 @@ static void co_status_store(struct co_work *work, struct kd_str cluster, const s
     struct kd_key key = CO_KEY3(work->project, cluster, status->uid);
     if (!co_status_is_news(work, cluster, status))
         return;
+    struct co_placement placement;
+    bool passing = status->state != KD_APP_ORPHANED && !co_placement_get(work, cluster, status->uid, &placement);
     if (status->state == KD_APP_REMOVED)
         co_status_removed(work, cluster, status->uid);
+    else if (passing) /* wanted by an earlier manifest only: soon it is an orphan, or it never came to be and is heard of no more */
+        (void)kd_txn_del(work->status, CO_S_STATUS, kd_key_str(&key));
     else if (!KD_PLANT(ACK_BEFORE_COMMIT) || co_chance(work) % 8)
         co_write(work, work->status, CO_S_STATUS, kd_key_str(&key), &kd_status_shape, status);
     co_tally(work, status->uid, cluster);
