@@ -100,7 +100,8 @@ def test_a_full_disk_stops_only_what_is_new(web):
     web.until_state('old', running=1)
     agent.stop()
     store = agent.state / 'store'
-    edge.command('sh', '-c', f'cp -a {store} {store}.kept && mount -t tmpfs -o size=2m none {store} && cp -a {store}.kept/. {store}')
+    edge.command('sh', '-c',
+                 f'cp -a {store} {store}.kept && mount -t tmpfs -o size=2m none {store} && cp -a {store}.kept/. {store}')
     try:
         agent.start()
         web.until_clusters({'edge-1': 'online'})
