@@ -87,7 +87,8 @@ class Machine:
                    'mounts': {str(there): str(here) for there, here in self.mounts.items()}}
         log = open(self.logs / f'{self.name}-boot.log', 'ab')
         self.booted = subprocess.Popen([sys.executable, '-m', 'tests.lab.machine', json.dumps(request)], cwd=space.ROOT,
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                                       start_new_session=True)  # a Ctrl-C is not for it
         log.close()
         line = self.booted.stdout.readline()
         if not line.strip().isdigit():
