@@ -389,7 +389,7 @@ static void sim_attempt(struct sim *sim, void *what, uint64_t number, struct sim
     (void)message;
     if (!link->attempting || number != link->attempts)
         return;
-    if (link->cut || sim->broker.down) {
+    if (link->cut || link->gone || sim->broker.down) {
         sim_at(sim, sim->now + sim_between(sim, SIM_S, 20 * SIM_S), sim_attempt, link, number, NULL);
         return;
     }

@@ -148,11 +148,28 @@ static void sim_end_stale(struct sim_end *end)
                      KD_ARG(kd_scan_rest(&scan)), KD_ARG(scan.value));
 }
 
-static const struct sim_object *sim_object_at(const struct sim_edge *edge, struct kd_str uid, struct kd_str app)
+/** What carries the uid of an entry, or one that it adopted. */
+static bool sim_is_of_entry(const struct kd_manifest_entry *entry, const char *uid)
+{
+    for (size_t i = 0; i < entry->adopts.n; i++)
+        if (kd_str_is(entry->adopts.v[i], uid))
+            return true;
+    return kd_str_is(entry->uid, uid);
+}
+
+static bool sim_is_wanted(const struct kd_manifest *manifest, const char *uid)
+{
+    for (size_t i = 0; i < manifest->deployments.n; i++)
+        if (sim_is_of_entry(&manifest->deployments.v[i], uid))
+            return true;
+    return false;
+}
+
+static const struct sim_object *sim_object_at(const struct sim_edge *edge, const struct kd_manifest_entry *entry, struct kd_str app)
 {
     const struct sim_object *found = NULL;
     for (size_t i = 0; i < edge->runtime.n; i++)
-        if (kd_str_is(uid, edge->runtime.v[i].uid) && kd_str_is(app, edge->runtime.v[i].app))
+        if (sim_is_of_entry(entry, edge->runtime.v[i].uid) && kd_str_is(app, edge->runtime.v[i].app))
             found = &edge->runtime.v[i];
     return found;
 }
@@ -161,7 +178,7 @@ static bool sim_name_is_held(const struct sim_end *end, const struct kd_manifest
 {
     for (size_t i = 0; i < end->edge->runtime.n; i++) {
         const struct sim_object *object = &end->edge->runtime.v[i];
-        if (kd_str_is(entry->name, object->name) && !sim_entry_of(&end->manifest, kd_str(object->uid)))
+        if (kd_str_is(entry->name, object->name) && !sim_is_wanted(&end->manifest, object->uid))
             return true;
     }
     return false;
@@ -194,7 +211,7 @@ static void sim_end_entry(struct sim_end *end, const struct kd_manifest_entry *e
         sim_fail(end->sim, "%s: %.*s uid %.*s should run and is %s (%.*s)", end->edge->name, KD_ARG(entry->name),
                  KD_ARG(entry->uid), kd_app_state_word(status.state), KD_ARG(status.message));
     for (size_t i = 0; i < document.apps.n; i++) {
-        const struct sim_object *object = sim_object_at(end->edge, entry->uid, document.apps.v[i].name);
+        const struct sim_object *object = sim_object_at(end->edge, entry, document.apps.v[i].name);
         if (!object || object->state != AG_FOUND_RUNNING || object->shaken ||
             !kd_str_is(document.apps.v[i].chart.digest, object->chart))
             sim_fail(end->sim, "%s: %.*s/%.*s uid %.*s is said to run and does not", end->edge->name, KD_ARG(entry->name),
@@ -208,7 +225,7 @@ static void sim_end_objects(struct sim_end *end)
     for (size_t i = 0; i < end->edge->runtime.n; i++) {
         const struct sim_object *object = &end->edge->runtime.v[i];
         struct kd_status status = { 0 };
-        if (sim_entry_of(&end->manifest, kd_str(object->uid)))
+        if (sim_is_wanted(&end->manifest, object->uid))
             continue;
         (void)sim_read(end, end->status, CO_S_STATUS, end->edge->name, kd_str(object->uid), &kd_status_shape, &status);
         if (status.state != KD_APP_ORPHANED)

@@ -378,7 +378,7 @@ static void sim_calm(struct sim *sim, void *what, uint64_t number, struct sim_me
         sim->links[i]->slow_until = 0;
     }
     struct sim_edge *edge = sim_some_edge(sim);
-    edge->away = edge->link.cut = true;
+    edge->away = edge->link.gone = true;
     sim_link_lose(sim, &edge->link, 0);
 }
 

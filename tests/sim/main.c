@@ -23,7 +23,7 @@
 #ifdef __SANITIZE_ADDRESS__
 enum { SIM_SEEDS = 30 };
 #else
-enum { SIM_SEEDS = 40 };
+enum { SIM_SEEDS = 200 };
 #endif
 
 enum kd_plant kd_planted;
@@ -251,7 +251,6 @@ int main(int argc, char **argv)
         return sim_plant(&options, options.plant) ? 0 : 1;
     if (options.plants)
         return sim_plants_all(&options) ? 0 : 1;
-    options.faultless |= !options.seeds; /* faults are being put in one by one */
     bool well = sim_seeds(&options) && sim_twice(&options);
     if (!options.seeds && !options.faultless)
         well = well && sim_plants_all(&options);

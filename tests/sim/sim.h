@@ -134,7 +134,7 @@ struct sim_link {
     void *owner;
     char identity[32];
     unsigned index;
-    bool cut;                           /* the way is interrupted */
+    bool cut, gone;                     /* the way is interrupted; for good */
     uint64_t connection;                /* as the broker sees it; 0: none */
     uint64_t own;                       /* as the client sees it; 0: none */
     int64_t up_at, down_at, slow_until; /* the last packet arrives then; packets are slow until then */
