@@ -76,21 +76,47 @@ def test_a_job_that_fails_is_tried_again(web, with_job, how):
 STUBBORN = 'trap "" TERM\nsetsid sleep 987654 &\nsleep 987654 &\nwait; wait; sleep 987654'
 
 
-@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGKILL])
-def test_an_agent_ends_within_a_second_and_no_job_outlives_it(web, with_job, number):
-    def sleepers():
-        return web.edges[0].command('pgrep', '-cx', 'sleep', check=False).stdout.strip()
-    agent = web.agents['edge-1']
-    text = STUBBORN if number == signal.SIGTERM else 'exec @'
-    agent = with_job(text)
-    if number == signal.SIGTERM:
-        tools.wait_for(lambda: sleepers() == '2', 'a job that runs')
+def count(edge, program):
+    """Processes of that name on the edge."""
+    return int(edge.command('pgrep', '-cx', program, check=False).stdout)
+
+
+def test_an_agent_ends_within_a_second_whatever_its_jobs_do(web, with_job):
+    edge = web.edges[0]
+    agent = with_job(STUBBORN)
+    tools.wait_for(lambda: count(edge, 'sleep') == 2, 'a job that runs')
     begin = time.monotonic()
-    agent.process.kill(number)
-    agent.process.wait()
+    assert agent.stop() == 0
     assert time.monotonic() - begin < 1.5  # a second, on a computer that has other things to do
-    tools.wait_for(lambda: sleepers() == '0', 'the end of what the job started')
-    agent.start()
+    assert count(edge, 'sleep') == 0
+
+
+def test_no_job_outlives_an_agent_that_is_killed(web):
+    """The job hangs at a registry that accepts connections and says nothing."""
+    edge, agent = web.edges[0], web.agents['edge-1']
+    silent = edge.start('silent', ['python3', '-c', 'import socket, time\n'
+                                   's = socket.create_server(("127.0.0.1", 5999))\ntime.sleep(9999)'])
+    sections = agent.sections
+    try:
+        agent.stop()
+        (host, rows), = sections
+        agent.sections = [(host, {**rows, 'mirror': '127.0.0.1:5999'}), ('registry 127.0.0.1:5999', {'plain_http': 'yes'})]
+        agent.start()
+        web.until_clusters({'edge-1': 'online'})
+        deploy(web, 'hung')
+        tools.wait_for(lambda: count(edge, 'kedge-agent-job') >= 2, 'a job that hangs')
+        agent.kill()
+        tools.wait_for(lambda: count(edge, 'kedge-agent-job') == 0, 'the end of the job')
+    finally:
+        agent.sections = sections
+        if agent.process.alive():
+            agent.kill()
+        agent.start()
+        silent.kill()
+        silent.wait()
+    web.until_clusters({'edge-1': 'online'})
+    one_web(web, edge, 'hung', 'page v1\n')
+    gone(web, 'hung')
 
 
 def test_a_full_disk_stops_only_what_is_new(web):
@@ -115,6 +141,9 @@ def test_a_full_disk_stops_only_what_is_new(web):
         web.wait_for(lambda: [row['Pid'] for row in containers(edge, 'old') if row['State'] == 'running'] not in ([], [old['Pid']]),
                      'the repair of what runs')
         assert not containers(edge, 'new')
+        agent.restart(signal.SIGTERM)  # ready, with the disk as full as it was
+        web.until_clusters({'edge-1': 'online'})
+        web.wait_for(lambda: agent.log().count('store.failed') >= 2, 'the log line again')
         edge.command('rm', f'{store}/fill')
         one_web(web, edge, 'new', 'page v1\n')
         web.until_state('new', running=1)

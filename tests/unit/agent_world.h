@@ -17,7 +17,7 @@
 #define ENROL "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 #define OTHER "dddddddddddddddddddddddddddddddd"
 
-enum { WORLD_ROWS = 64, WORLD_JOBS = 16, WORLD_SAID = 64, WORLD_TOPICS = 64 };
+enum { WORLD_ROWS = 64, WORLD_JOBS = 16, WORLD_SAID = 8, WORLD_TOPICS = 64 };
 
 struct world_row {
     enum ag_table table;
@@ -49,7 +49,7 @@ struct world {
     char topics[WORLD_TOPICS][65];     /* subscribed */
     size_t topic_n;
     char hello[KD_STATE_MAX], inventory[4096]; /* the last ones */
-    char status[WORLD_SAID][8192];             /* the last one per uid */
+    char status[WORLD_SAID][KD_STATE_MAX + 1]; /* the last one per uid */
     char status_uid[WORLD_SAID][KD_UID_TEXT + 1];
     size_t status_n;
     unsigned hellos, statuses, inventories; /* since the test looked */
@@ -345,7 +345,7 @@ static inline void world_settle(struct world *w)
 
 static inline const char *world_document(const char *name, const char *uid, const char *apps, struct kd_digest *ret)
 {
-    static char text[8192];
+    static char text[50000];
     (void)snprintf(text, sizeof text,
                    "{\"deployment\":\"%s\",\"uid\":\"%s\",\"package\":{\"name\":\"pack\",\"version\":\"1.0.0\"},\"apps\":[%s]}",
                    name, uid, apps);

@@ -248,7 +248,7 @@ static void test_missing_objects(void **state)
 {
     struct world *w = *state;
     struct kd_digest lost, there;
-    char document[8192];
+    char document[50000];
     (void)world_document("lost", SHOP, APP("web", "1.0.0"), &lost);
     (void)snprintf(document, sizeof document, "%s", world_document("blog", BLOG, APP("web", "1.0.0"), &there));
     char both[2048];
@@ -557,6 +557,29 @@ static void test_statuses_until_acknowledged(void **state)
     assert_int_equal(w->statuses, 0); /* a refusal is an end, too */
 }
 
+/** As many applications as a package may have, each with as much to say as it may: it is cut, so that it fits. */
+static void test_statuses_fit(void **state)
+{
+    struct world *w = *state;
+    static char apps[40000], why[KD_REASON_MAX + 1];
+    char one[400];
+    apps[0] = '\0';
+    for (int i = 0; i < KD_PACKAGE_APPS_MAX; i++) {
+        (void)snprintf(one, sizeof one, "%s{\"name\":\"app-%03d\",\"version\":\"1\"," CHART("1") "}", i ? "," : "", i);
+        (void)snprintf(apps + strlen(apps), sizeof apps - strlen(apps), "%s", one);
+    }
+    memset(why, 'x', KD_REASON_MAX);
+    (void)world_deploy(w, 1, "shop", SHOP, apps);
+    for (int i = 0; i < KD_PACKAGE_APPS_MAX; i++)
+        world_fail(w, world_job(w, AG_JOB_PREPARE, ""), KD_INVALID, why);
+    world_wait(w, 2);
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(1 << 20);
+    struct kd_status status = world_status(w, SHOP, &arena);
+    assert_int_equal(status.apps.n, KD_PACKAGE_APPS_MAX);
+    assert_true(strlen(w->status[0]) <= KD_STATE_MAX);
+    assert_true(status.apps.v[50].message.n > 100);
+}
+
 static void test_hello_when(void **state)
 {
     struct world *w = *state;
@@ -715,6 +738,7 @@ int main(void)
         WORLD_TEST(test_observing_while_removing_finds_nothing),
         WORLD_TEST(test_runtime_away),
         WORLD_TEST(test_statuses_until_acknowledged),
+        WORLD_TEST(test_statuses_fit),
         WORLD_TEST(test_hello_when),
         WORLD_TEST(test_will),
         WORLD_TEST(test_unknown_cluster),
