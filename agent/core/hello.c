@@ -2,6 +2,7 @@
 #include "agent/core/state.h"
 
 #include "shared/base/own.h"
+#include "shared/base/plant.h"
 
 enum {
     AG_SESSION_TAKEN_OVER = 0x8E, /* MQTT 5 */
@@ -31,7 +32,7 @@ static struct kd_str ag_hello_encode(struct ag_core *core, size_t *ret_missing)
     struct kd_hello hello;
     struct kd_hello_refused refused = core->refused;
     ag_hello_fill(core, &hello);
-    hello.missing = ag_objects_missing(core, &core->step, KD_MISSING_MAX);
+    hello.missing = ag_objects_missing(core, &core->step, KD_PLANT(MISSING_NOT_SAID) ? 0 : KD_MISSING_MAX);
     hello.refused = refused.reason.n ? &refused : NULL;
     *ret_missing = hello.missing.n;
     return ag_encode(core, &kd_hello_shape, &hello, KD_STATE_MAX);

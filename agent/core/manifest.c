@@ -2,6 +2,7 @@
 #include "agent/core/state.h"
 
 #include "shared/base/own.h"
+#include "shared/base/plant.h"
 #include "shared/base/utf8.h"
 #include "shared/model/fields.h"
 
@@ -70,7 +71,7 @@ static bool ag_is_newer(struct ag_core *core, struct kd_version version)
     if (order < 0)
         ag_log(core, AG_LEVEL_INFO, "manifest.old", "epoch=%llu n=%llu", (unsigned long long)version.epoch,
                (unsigned long long)version.n);
-    return order > 0;
+    return order > 0 || (order < 0 && KD_PLANT(OLD_MANIFEST));
 }
 
 /** Keeps the bytes as they came. False when out of memory. */
@@ -246,6 +247,8 @@ static void ag_place_entry(struct ag_core *core, const struct kd_manifest *manif
 {
     for (size_t i = 0; i < entry->adopts.n; i++)
         ag_unit_adopt(core, manifest, entry, entry->adopts.v[i]);
+    for (size_t i = 0; KD_PLANT(NAME_IS_UID) && i < core->unit_count; i++)
+        ag_unit_adopt(core, manifest, entry, kd_str(core->units[i]->uid));
     struct ag_unit *unit = ag_unit_of_or_new(core, entry->uid, entry->name);
     if (!unit)
         return;
@@ -280,6 +283,7 @@ static void ag_place_all(struct ag_core *core, const struct kd_manifest *manifes
         ag_place_removal(core, &manifest->remove.v[i]);
     for (size_t i = 0; i < core->unit_count; i++) { /* what never came to be and is not wanted any more */
         struct ag_unit *unit = core->units[i];
+        unit->removal |= KD_PLANT(ABSENCE_REMOVES) && !unit->wanted;
         unit->drop |= !unit->wanted && !unit->removal && !unit->removed && !ag_unit_is_touched(unit);
     }
 }

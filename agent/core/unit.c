@@ -3,6 +3,7 @@
 #include "agent/core/state.h"
 
 #include "shared/base/own.h"
+#include "shared/base/plant.h"
 
 #include <stdio.h>
 
@@ -254,6 +255,9 @@ static void ag_unit_plan(struct ag_core *core, struct ag_unit *unit)
     for (size_t i = 0; i < document.apps.n; i++)
         if (!ag_app_plan(unit, &document, i))
             ag_trouble_set(&unit->refusal, KD_INTERNAL, KD_STR("out of memory"));
+    for (size_t i = 0; i < unit->app_count; i++)
+        if (!unit->apps[i]->wanted)
+            ag_app_succeeded(unit->apps[i]); /* what failed to come does not keep it from going */
     ag_unit_forget_plans(unit);
 }
 
@@ -292,7 +296,7 @@ static bool ag_is_blocked(struct ag_core *core, struct ag_unit *unit)
 static bool ag_is_held(struct ag_core *core, struct ag_unit *unit)
 {
     (void)core;
-    for (size_t i = 0; unit->hold && i < unit->app_count; i++)
+    for (size_t i = 0; unit->hold && !KD_PLANT(HOLD_IGNORED) && i < unit->app_count; i++)
         if (unit->apps[i]->touched && !ag_digest_eq(&unit->apps[i]->document, &unit->want))
             return true;
     return false;

@@ -75,6 +75,17 @@ static void test_prunes_applications(void **state)
     assert_state(w, SHOP, "db", "");
 }
 
+static void test_what_failed_to_update_is_pruned_at_once(void **state)
+{
+    struct world *w = *state;
+    (void)world_deploy(w, 1, "shop", SHOP, APP("web", "1.0.0") "," APP("db", "1.0.0"));
+    world_settle(w);
+    (void)world_deploy(w, 2, "shop", SHOP, APP("web", "1.0.0") "," APP("db", "2.0.0"));
+    world_fail(w, world_job(w, AG_JOB_PREPARE, "db"), KD_INVALID, "no such chart");
+    (void)world_deploy(w, 3, "shop", SHOP, APP("web", "1.0.0"));
+    assert_non_null(world_job(w, AG_JOB_REMOVE, "db"));
+}
+
 static void test_absence_removes_nothing(void **state)
 {
     struct world *w = *state;
@@ -715,6 +726,7 @@ int main(void)
         WORLD_TEST(test_release_names),
         WORLD_TEST(test_upgrades_only_what_changed),
         WORLD_TEST(test_prunes_applications),
+        WORLD_TEST(test_what_failed_to_update_is_pruned_at_once),
         WORLD_TEST(test_absence_removes_nothing),
         WORLD_TEST(test_removes),
         WORLD_TEST(test_refuses_manifests),
