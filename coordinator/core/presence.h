@@ -14,7 +14,7 @@ struct co_presence {
     struct kd_hello_manifest manifest;
     struct kd_str refused; /* why it refused the manifest of refused_version */
     struct kd_version refused_version;
-    struct kd_str inventory; /* digest that it says */
+    struct kd_str inventory; /* digest of the one that came last */
     bool ahead, duplicate, enrolment_differs;
     uint64_t heard_ms; /* wall clock of the last hello */
 };
