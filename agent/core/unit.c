@@ -400,14 +400,19 @@ static void ag_do_removed(struct ag_core *core, struct ag_unit *unit)
     (void)unit;
 }
 
-/** Fetching ends at once, a change is let to end; then everything goes. What never was here is gone already. */
-static void ag_do_remove(struct ag_core *core, struct ag_unit *unit)
+static void ag_fetching_end(struct ag_core *core, const struct ag_unit *unit)
 {
     for (size_t i = 0; i < unit->app_count; i++) {
         const struct ag_work *work = ag_work_of(core, unit->apps[i]->work);
         if (work && work->kind == AG_JOB_PREPARE)
             ag_work_kill(core, work->id);
     }
+}
+
+/** Fetching ends at once, a change is let to end; then everything goes. What never was here is gone already. */
+static void ag_do_remove(struct ag_core *core, struct ag_unit *unit)
+{
+    ag_fetching_end(core, unit);
     if (ag_unit_is_busy(unit) || !ag_unit_due(core, unit, unit->retry.at))
         return;
     if (ag_unit_is_touched(unit))
@@ -548,6 +553,14 @@ static void ag_units_sift(struct ag_core *core)
     ag_units_dirty(core); /* who waited for the name */
 }
 
+/** It is forgotten as soon as nothing of it is being fetched any more. */
+static void ag_unit_give_up(struct ag_core *core, struct ag_unit *unit)
+{
+    ag_fetching_end(core, unit);
+    unit->dirty = unit->waits = false;
+    unit->due = KD_NEVER;
+}
+
 /** One turn, beginning with who waited first. */
 static bool ag_units_turn(struct ag_core *core)
 {
@@ -556,7 +569,9 @@ static bool ag_units_turn(struct ag_core *core)
     for (size_t i = 0; i < n; i++) {
         size_t at = (first + i) % n;
         struct ag_unit *unit = core->units[at];
-        if (!unit->drop && (unit->dirty || ag_is_due(core, unit->due)))
+        if (unit->drop)
+            ag_unit_give_up(core, unit);
+        else if (unit->dirty || ag_is_due(core, unit->due))
             ag_unit_advance(core, unit);
         if (unit->waits && !waits)
             core->first = at;

@@ -390,6 +390,20 @@ static void test_newer_manifest_ends_old_fetching(void **state)
     assert_true(world_says(w->status[0], "3.0.0"));
 }
 
+static void test_what_never_came_to_be_is_forgotten(void **state)
+{
+    struct world *w = *state;
+    (void)world_deploy(w, 1, "shop", SHOP, APP("web", "1.0.0") "," APP("db", "1.0.0"));
+    world_fail(w, world_job(w, AG_JOB_PREPARE, "web"), KD_UNAVAILABLE, "not now");
+    world_manifest(w, 2, "", "", "");
+    struct world_job *left = world_job(w, AG_JOB_PREPARE, "db");
+    assert_true(left->killed);
+    world_wait(w, 60); /* the job takes its time: nothing spins meanwhile */
+    world_fail(w, left, KD_INTERNAL, "killed");
+    assert_true(ag_core_is_settled(w->core));
+    assert_null(world_job(w, AG_JOB_PREPARE, ""));
+}
+
 static void test_fetching_never_blocks_changes(void **state)
 {
     struct world *w = *state;
@@ -740,6 +754,7 @@ int main(void)
         WORLD_TEST(test_dependencies_first),
         WORLD_TEST(test_failures),
         WORLD_TEST(test_newer_manifest_ends_old_fetching),
+        WORLD_TEST(test_what_never_came_to_be_is_forgotten),
         WORLD_TEST(test_fetching_never_blocks_changes),
         WORLD_TEST(test_nothing_right_is_touched),
         WORLD_TEST(test_repairs_with_backoff),
