@@ -16,9 +16,22 @@ static size_t kd_utf8_step(struct kd_str s)
     return overlong || outside ? 0 : n;
 }
 
+/** How many whole words of eight bytes at the start are ASCII: most text is nothing else. */
+static size_t kd_ascii_head(struct kd_str s)
+{
+    size_t n = 0;
+    for (uint64_t word; s.n - n >= sizeof word; n += sizeof word) {
+        memcpy(&word, s.p + n, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return n;
+}
+
 size_t kd_utf8_valid_head(struct kd_str s)
 {
-    struct kd_str rest = s;
+    size_t ascii = kd_ascii_head(s);
+    struct kd_str rest = ascii ? (struct kd_str){ s.p + ascii, s.n - ascii } : s;
     for (size_t n; rest.n && (n = kd_utf8_step(rest)) > 0;)
         rest = (struct kd_str){ rest.p + n, rest.n - n };
     return s.n - rest.n;

@@ -31,11 +31,16 @@ static void kd_cjson_textp(char **text)
 /** Appends to the path; returns its length before, to cut it again. */
 static size_t kd_path_push(struct kd_json_reader *r, const char *name, int index)
 {
-    size_t n = strlen(r->path);
-    if (name)
-        (void)snprintf(r->path + n, sizeof r->path - n, ".%s", name);
-    else
-        (void)snprintf(r->path + n, sizeof r->path - n, "[%d]", index);
+    size_t n = strlen(r->path), left = sizeof r->path - 1 - n;
+    if (!name) {
+        (void)snprintf(r->path + n, left + 1, "[%d]", index);
+        return n;
+    }
+    size_t length = strlen(name), kept = length < left ? length : left ? left - 1 : 0; /* for every member: no printf */
+    if (left)
+        r->path[n] = '.';
+    memcpy(r->path + n + (left > 0), name, kept);
+    r->path[n + (left > 0) + kept] = '\0';
     return n;
 }
 
@@ -222,19 +227,23 @@ static bool kd_is_beside(const struct kd_json_shape *shape, const char *name)
     return false;
 }
 
-/** The row of a member, or NULL. */
-static const struct kd_json_field *kd_field_of(const struct kd_json_shape *shape, const char *name)
+/** The row of a member, or NULL. What we wrote ourselves has its members in the order of the rows: look behind the last one first. */
+static const struct kd_json_field *kd_field_of(const struct kd_json_shape *shape, const char *name, size_t *last)
 {
-    for (size_t i = 0; i < shape->count; i++)
-        if (strcmp(shape->fields[i].name, name) == 0)
-            return &shape->fields[i];
+    for (size_t i = 0; i < shape->count; i++) {
+        size_t at = *last + i < shape->count ? *last + i : *last + i - shape->count;
+        if (strcmp(shape->fields[at].name, name) == 0) {
+            *last = at;
+            return &shape->fields[at];
+        }
+    }
     return NULL;
 }
 
 static enum kd_code kd_read_member(struct kd_json_reader *r, const struct kd_json_shape *shape, const cJSON *item, uint64_t *seen,
-                                   void *ret)
+                                   size_t *last, void *ret)
 {
-    const struct kd_json_field *f = kd_field_of(shape, item->string);
+    const struct kd_json_field *f = kd_field_of(shape, item->string, last);
     size_t cut = kd_path_push(r, item->string, 0);
     enum kd_code code = KD_OK;
     if (!f) {
@@ -253,11 +262,12 @@ static enum kd_code kd_read_member(struct kd_json_reader *r, const struct kd_jso
 static enum kd_code kd_read_object(struct kd_json_reader *r, const struct kd_json_shape *shape, const cJSON *json, void *ret)
 {
     uint64_t seen = 0;
+    size_t last = 0;
     if (!cJSON_IsObject(json))
         return kd_json_bad(r, "must be an object (%s)", shape->what);
     memset(ret, 0, shape->size);
     for (const cJSON *item = json->child; item; item = item->next) {
-        enum kd_code code = kd_read_member(r, shape, item, &seen, ret);
+        enum kd_code code = kd_read_member(r, shape, item, &seen, &last, ret);
         if (code != KD_OK)
             return code;
     }
