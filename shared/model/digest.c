@@ -83,10 +83,22 @@ void kd_base64_add(struct kd_buf *out, struct kd_str bytes)
         out->n += written;
 }
 
+/** Whole groups of four; mbedcrypto skips blanks as well, and takes half a group for none. */
+static bool kd_is_base64(struct kd_str text)
+{
+    size_t digits = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == ' ')
+            return false;
+        digits += text.p[i] != '\n' && text.p[i] != '\r';
+    }
+    return digits % 4 == 0;
+}
+
 bool kd_base64_decode(struct kd_str text, struct kd_buf *out)
 {
     size_t need = text.n / 4 * 3, written = 0;
-    if (text.n % 4)
+    if (!kd_is_base64(text))
         return false;
     char *at = kd_buf_room(out, need);
     if (!at || mbedtls_base64_decode((unsigned char *)at, need, &written, (const unsigned char *)text.p, text.n) != 0)

@@ -37,7 +37,7 @@ struct kd_hash *kd_hash_open(void); /* NULL when out of memory */
 void kd_hash_add(struct kd_hash *hash, struct kd_str bytes);
 struct kd_digest kd_hash_close(struct kd_hash *hash); /* frees */
 
-/** Base64 (RFC 4648, with padding). Decoding fails on any other character. */
+/** Base64 (RFC 4648, with padding). Decoding skips line ends and fails on any other character. */
 void kd_base64_add(struct kd_buf *out, struct kd_str bytes);
 bool kd_base64_decode(struct kd_str text, struct kd_buf *out);
 
