@@ -47,7 +47,7 @@ static const cJSON *co_view_member(const cJSON *view, struct kd_str name)
 
 static bool co_starts_nocase(struct kd_str text, struct kd_str start)
 {
-    return text.n >= start.n && strncasecmp(text.p, start.p, start.n) == 0;
+    return text.n >= start.n && (start.n == 0 || strncasecmp(text.p, start.p, start.n) == 0);
 }
 
 /** True if the pieces of the pattern between its stars stand in the text, in order. */
