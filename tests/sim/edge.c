@@ -170,10 +170,13 @@ void sim_edge_step(struct sim *sim, struct sim_edge *edge, struct ag_event *even
     struct ag_step step;
     if (!edge->core)
         return;
+    struct kd_version before = ag_core_version(edge->core);
     event->now.us = sim->now + SIM_HOUR;
     event->chance = sim_chance(sim);
     ag_core_step(edge->core, event, &step);
     sim_spins(sim, edge, event);
+    if (kd_version_cmp(ag_core_version(edge->core), before) < 0)
+        sim_fail(sim, "%s: an older manifest was accepted", edge->name);
     if (KD_PLANT(SAVE_AFTER_SPAWN) && !sim_wishes_do(sim, edge, &step, true, false))
         return;
     if (step.rows.n && sim_edge_burns(sim, edge, SIM_BURN_COMMIT, SIM_AGENT_KILL_COMMIT))
@@ -197,6 +200,8 @@ static struct sim_message *sim_edge_will(struct sim *sim, void *owner)
 static void sim_edge_connected(struct sim *sim, void *owner)
 {
     struct sim_edge *edge = owner;
+    edge->connection++;
+    edge->connected_at = sim->now;
     sim_wish_subscribe(sim, edge, KD_TOPIC_MANIFEST, KD_STR(""), true);
     sim_wish_subscribe(sim, edge, KD_TOPIC_COORDINATOR, KD_STR(""), true);
     sim_wish_subscribe(sim, edge, KD_TOPIC_ACK, KD_STR(""), true);
@@ -223,6 +228,7 @@ static void sim_edge_message(struct sim *sim, void *owner, struct sim_message *m
     switch ((int)topic.kind) {
     case KD_TOPIC_MANIFEST:
         event.kind = AG_MANIFEST;
+        sim_check_holds(edge, message->payload);
         break;
     case KD_TOPIC_COORDINATOR:
         event.kind = AG_COORDINATOR;
@@ -257,6 +263,7 @@ void sim_edge_init(struct sim *sim, struct sim_edge *edge, unsigned index, bool 
     (void)snprintf(edge->name, sizeof edge->name, "c%02u", index);
     edge->rows = sim_rows_new();
     edge->runtime.plans = (struct kd_map)KD_MAP(sizeof(struct sim_plan));
+    edge->held = (struct kd_map)KD_MAP(1);
     sim_link_init(sim, &edge->link, edge->name, &sim_edge_peer, edge);
 }
 
@@ -278,7 +285,6 @@ static void sim_rows_load(struct sim *sim, struct sim_edge *edge)
 void sim_edge_start(struct sim *sim, struct sim_edge *edge)
 {
     struct ag_core_options options = ag_core_defaults();
-    char session[SIM_UID];
     if (edge->core)
         return;
     options.project = KD_STR("default");
@@ -286,13 +292,14 @@ void sim_edge_start(struct sim *sim, struct sim_edge *edge)
     options.hello_us = SIM_HOUR;
     options.observe_us = 2 * SIM_HOUR;
     options.jobs = 2;
-    (void)snprintf(session, sizeof session, "%016llx%016llx", (unsigned long long)sim_chance(sim),
+    (void)snprintf(edge->session, sizeof edge->session, "%016llx%016llx", (unsigned long long)sim_chance(sim),
                    (unsigned long long)sim_chance(sim));
+    edge->connection = 0;
     edge->core = ag_core_open(&options);
     edge->life++;
     sim_say(sim, edge->name, "starts%s", edge->clone ? " (the clone)" : "");
     sim_rows_load(sim, edge);
-    sim_edge_step(sim, edge, &(struct ag_event){ .kind = AG_STARTED, .text = kd_str(session) });
+    sim_edge_step(sim, edge, &(struct ag_event){ .kind = AG_STARTED, .text = kd_str(edge->session) });
     struct kd_str inventory = KD_STR("{\"agentVersion\":\"0.1.0\",\"runtime\":\"simulated\"}");
     sim_edge_step(sim, edge, &(struct ag_event){ .kind = AG_INVENTORY, .payload = inventory });
     if (edge->core)
@@ -331,5 +338,6 @@ void sim_edge_clear(struct sim *sim, struct sim_edge *edge)
     edge->rows = kd_store_close(edge->rows);
     edge->old_rows = kd_store_close(edge->old_rows);
     sim_runtime_clear(&edge->runtime);
+    kd_map_clear(&edge->held);
     sim_link_clear(&edge->link);
 }
