@@ -244,7 +244,7 @@ static void sim_tell_end(struct sim *sim, struct sim_link *link, int reason)
     if (!link->own)
         return;
     link->late = link->own;
-    link->late_count = (unsigned)sim_between(sim, 0, 4);
+    link->late_count = (unsigned)sim_between(sim, 0, 6);
     link->own = 0;
     link->peer->disconnected(sim, link->owner, reason);
 }
@@ -310,10 +310,12 @@ static bool sim_refuses(struct sim *sim, struct sim_link *link, struct sim_messa
     return true;
 }
 
-/** Acknowledged and lost. What announces the coordinator is spared: a broker loses that only together with its connections. */
+/** Acknowledged and lost. What announces the coordinator or clears a topic is spared: a broker loses that only
+ *  together with its connections. */
 static bool sim_drops(struct sim *sim, const struct sim_message *message)
 {
-    if (sim->now >= sim->broker.drops_until || !sim_one_in(sim, 6) || kd_str_ends(message->topic, KD_STR("/coordinator")))
+    bool clears = message->retain && message->payload.n == 0;
+    if (sim->now >= sim->broker.drops_until || !sim_one_in(sim, 6) || clears || kd_str_ends(message->topic, KD_STR("/coordinator")))
         return false;
     sim_count(sim, SIM_DROPPED);
     sim_say(sim, "broker", "acknowledges and loses %.*s", KD_ARG(message->topic));

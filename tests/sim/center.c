@@ -143,6 +143,9 @@ static void sim_do_log(void *ctx, int level, const char *event, const char *text
     struct sim *sim = ctx;
     if (level <= 5 || sim->verbose)
         sim_say(sim, "center", "%s %s", event, text);
+    if (strcmp(event, "cluster.offline") == 0)
+        sim_at(sim, sim->now, sim_check_offline, NULL, 0,
+               sim_message_make(SIM_PUBLISH, kd_str(text), KD_STR(""), KD_STR(""), KD_STR(""), false, 0));
     if (strcmp(event, "store.damaged") == 0)
         sim_fail(sim, "the coordinator finds a damaged row: %s", text);
 }

@@ -5,6 +5,7 @@
 #include "coordinator/server/tables.h"
 #include "shared/base/own.h"
 #include "shared/model/digest.h"
+#include "shared/model/topic.h"
 #include "tests/sim/sim.h"
 
 #include <stdio.h>
@@ -33,7 +34,7 @@ void sim_check_manifest(struct sim *sim, struct kd_str payload)
     struct kd_str cluster = manifest.cluster;
     (void)kd_str_cut(&cluster, '/');
     for (size_t i = 0; i < manifest.remove.n; i++)
-        if (!sim_is_allowed(sim, cluster, manifest.remove.v[i].uid))
+        if (!sim_is_allowed(sim, cluster, manifest.remove.v[i].name, manifest.remove.v[i].uid))
             sim_fail(sim, "the manifest of %.*s removes %.*s uid %.*s, which no operator removed", KD_ARG(cluster),
                      KD_ARG(manifest.remove.v[i].name), KD_ARG(manifest.remove.v[i].uid));
 }
@@ -70,6 +71,61 @@ void sim_check_removal(struct sim *sim, struct sim_edge *edge, const struct ag_j
     sim_fail(sim, "%s removes %.*s/%.*s uid %.*s, which its manifest {%llu, %llu} does not remove", edge->name,
              KD_ARG(app->deployment), KD_ARG(app->name), KD_ARG(app->uid), (unsigned long long)manifest.version.epoch,
              (unsigned long long)manifest.version.n);
+}
+
+/* ---- offline ---- */
+
+void sim_check_offline(struct sim *sim, void *what, uint64_t number, struct sim_message *message)
+{
+    (void)what, (void)number;
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(KD_DOCUMENT_MAX);
+    struct kd_txn *txn;
+    struct co_presence presence = { 0 };
+    struct kd_str name = { message->topic.p + message->topic.n - 3, 3 }, bytes;
+    uint64_t index = 0;
+    (void)kd_str_u64((struct kd_str){ name.p + 1, 2 }, &index);
+    const struct sim_edge *edge = &sim->edges[index % SIM_EDGES];
+    struct kd_key key = CO_KEY2(KD_STR("default"), name);
+    if (kd_txn_begin(sim->center.status, false, &txn, NULL) != KD_OK)
+        abort();
+    bool known = kd_txn_get(txn, CO_S_PRESENCE, kd_key_str(&key), &bytes) &&
+                 kd_json_decode(&co_presence_shape, bytes, &arena, &presence, NULL) == KD_OK;
+    kd_txn_abort(txn);
+    if (known && edge->link.own && edge->link.connection == edge->link.own && kd_str_is(presence.session, edge->session) &&
+        presence.connection == edge->connection && presence.state == KD_PRESENCE_OFFLINE &&
+        sim->now - edge->connected_at > 2 * SIM_MIN)
+        sim_fail(sim, "%s is called offline, and its connection that the coordinator knows was never lost", edge->name);
+}
+
+/* ---- holds ---- */
+
+void sim_check_holds(struct sim_edge *edge, struct kd_str payload)
+{
+    KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(KD_DOCUMENT_MAX);
+    struct kd_manifest manifest;
+    if (!edge->core || kd_json_decode(&kd_manifest_shape, payload, &arena, &manifest, NULL) != KD_OK ||
+        kd_version_cmp(manifest.version, ag_core_version(edge->core)) <= 0)
+        return;
+    kd_map_clear(&edge->held);
+    edge->held = (struct kd_map)KD_MAP(1);
+    for (size_t i = 0; i < manifest.deployments.n; i++) {
+        KD_AUTO(kd_buf_clear) struct kd_buf row = KD_BUF(KD_VALUE_MAX);
+        bool known = sim_edge_row(edge, AG_TABLE_UNIT, manifest.deployments.v[i].uid, &row);
+        if (manifest.deployments.v[i].hold && known && kd_str_find(kd_buf_str(&row), KD_STR("\"trying\":\"")) < 0)
+            (void)kd_map_put(&edge->held, manifest.deployments.v[i].uid);
+    }
+}
+
+void sim_check_apply(struct sim *sim, struct sim_edge *edge, const struct ag_job_app *app)
+{
+    if (!kd_map_get(&edge->held, app->uid))
+        return;
+    for (size_t i = 0; i < edge->runtime.n; i++) {
+        const struct sim_object *object = &edge->runtime.v[i];
+        if (kd_str_is(app->uid, object->uid) && kd_str_is(app->name, object->app) && !kd_str_is(app->key, object->key))
+            sim_fail(sim, "%s changes %.*s/%.*s uid %.*s, which is held", edge->name, KD_ARG(app->deployment), KD_ARG(app->name),
+                     KD_ARG(app->uid));
+    }
 }
 
 /* ---- the quiet hour ---- */
@@ -307,7 +363,7 @@ static void sim_end_sums(struct sim_end *end)
             bool heard = sim_read(end, end->status, CO_S_STATUS, name, manifest.deployments.v[i].uid, &kd_status_shape, &status);
             sums->total++;
             sums->count[co_cluster_state(manifest.deployments.v[i].document.digest, heard ? &status : NULL)]++;
-            sums->offline += presence.state == KD_PRESENCE_OFFLINE;
+            sums->offline += presence.state != KD_PRESENCE_ONLINE;
         }
     }
     scan = kd_scan_prefix(CO_DEPLOYMENT, KD_STR("default/"));
@@ -339,6 +395,26 @@ static void sim_end_empty(struct sim_end *end, struct kd_txn *txn, int table, co
         sim_fail(end->sim, "%s: %.*s", what, KD_ARG(kd_key_str(&scan.key)));
 }
 
+/** Nothing that was cleared is on the broker, and no object has other bytes. What the broker refused waits for the next connection. */
+static void sim_end_retained(struct sim_end *end)
+{
+    size_t at = 0;
+    struct kd_str topic;
+    void *value;
+    while (kd_map_next(&end->sim->broker.retained, &at, &topic, &value)) {
+        const struct sim_message *message = *(struct sim_message **)value;
+        struct kd_topic parts;
+        struct kd_str bytes = { NULL, 0 };
+        if (!kd_topic_parse(topic, &parts) || (parts.kind != KD_TOPIC_OBJECT && parts.kind != KD_TOPIC_MANIFEST))
+            continue;
+        bool object = parts.kind == KD_TOPIC_OBJECT;
+        struct kd_key key = CO_KEY2(KD_STR("default"), parts.part[1]);
+        bool known = kd_txn_get(end->spec, object ? CO_OBJECT : CO_MANIFEST, kd_key_str(&key), &bytes);
+        if ((!known || (object && !kd_str_eq(bytes, message->payload))) && !kd_txn_has(end->spec, CO_PARKED, topic))
+            sim_fail(end->sim, "the broker still has %.*s", KD_ARG(topic));
+    }
+}
+
 void sim_check_end(struct sim *sim)
 {
     struct sim_end end = { .sim = sim };
@@ -358,6 +434,7 @@ void sim_check_end(struct sim *sim)
         kd_map_clear(&end.said);
     }
     sim_end_sums(&end);
+    sim_end_retained(&end);
     sim_end_empty(&end, end.spec, CO_OUTBOX, "something is still to be published");
     sim_end_empty(&end, end.spec, CO_WAITING, "a deployment still waits");
     for (int fault = 0; fault < SIM_FAULT_COUNT && !sim->faultless; fault++)

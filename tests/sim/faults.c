@@ -62,6 +62,23 @@ static void sim_fault_slow(struct sim *sim)
     link->slow_until = sim->now + sim_between(sim, 5 * SIM_MIN, 40 * SIM_MIN);
 }
 
+/** Cut while its packets are slow and it has something to say: some of them arrive after the next connection has begun. */
+static void sim_late_cut(struct sim *sim, void *what, uint64_t number, struct sim_message *message)
+{
+    struct sim_edge *edge = what;
+    (void)number, (void)message;
+    edge->link.slow_until = 0;
+    sim_cut(sim, &edge->link, 0);
+}
+
+static void sim_fault_late(struct sim *sim)
+{
+    struct sim_edge *edge = sim_busy_edge(sim);
+    edge->link.slow_until = sim->now + 5 * SIM_MIN;
+    sim_container_die(sim, edge);
+    sim_at(sim, sim->now + sim_between(sim, SIM_S, 15 * SIM_S), sim_late_cut, edge, 0, NULL);
+}
+
 static void sim_fault_drops(struct sim *sim)
 {
     sim->broker.drops_until = sim->now + sim_between(sim, 5 * SIM_MIN, 30 * SIM_MIN);
@@ -216,6 +233,8 @@ static void sim_fault_agent_restored(struct sim *sim)
     sim_count(sim, SIM_AGENT_RESTORED);
     sim_edge_kill(sim, edge, sim_between(sim, SIM_S, 10 * SIM_MIN));
     sim_say(sim, edge->name, "gets an old store back");
+    kd_map_clear(&edge->held); /* it repairs what that store says */
+    edge->held = (struct kd_map)KD_MAP(1);
     (void)kd_store_close(edge->rows);
     edge->rows = kd_store_copy_memory(edge->old_rows);
 }
@@ -313,6 +332,7 @@ static const struct sim_plan_row {
     { sim_fault_cut_center, 2, 5, 1, 18.5 },
     { sim_fault_cut_operator, 1, 3, 1, 18.5 },
     { sim_fault_slow, 3, 6, 1, 18 },
+    { sim_fault_late, 4, 8, 1, 18.5 },
     { sim_fault_drops, 2, 4, 1, 18 },
     { sim_fault_repeats, 2, 4, 1, 18 },
     { sim_fault_broker_save, 4, 8, 0.5, 18 },

@@ -152,6 +152,14 @@ void sim_allow_deployment(struct sim *sim, const struct sim_deployment *deployme
             sim_allow(sim, i, deployment->uid);
 }
 
+void sim_allow_new(struct sim *sim, const struct sim_deployment *deployment)
+{
+    sim_allow_deployment(sim, deployment);
+    for (unsigned i = 0; i < SIM_EDGES; i++)
+        if (sim->model.clusters[i].busy)
+            sim_allow(sim, i, deployment->uid);
+}
+
 void sim_allow_cluster(struct sim *sim, unsigned cluster, const struct sim_cluster *document)
 {
     for (unsigned i = 0; i < SIM_DEPLOYMENTS; i++)
@@ -172,9 +180,11 @@ void sim_revoke(struct sim *sim)
         }
 }
 
-bool sim_is_allowed(struct sim *sim, struct kd_str cluster, struct kd_str uid)
+bool sim_is_allowed(struct sim *sim, struct kd_str cluster, struct kd_str name, struct kd_str uid)
 {
     char pair[64];
+    if (sim->model.deployments[sim_number(name, "d") % SIM_DEPLOYMENTS].nameless)
+        return true;
     int n = snprintf(pair, sizeof pair, "%.*s/%.*s", KD_ARG(cluster), KD_ARG(uid));
     return kd_map_get(&sim->model.allowed, (struct kd_str){ pair, (size_t)n }) != NULL;
 }

@@ -83,6 +83,7 @@ static void sim_wanted_targets(struct sim *sim, struct sim_deployment *d)
 
 static void sim_ask_create(struct sim *sim, struct sim_operator *o)
 {
+    sim->model.deployments[o->subject].nameless = true;
     o->wanted = (struct sim_deployment){ .exists = true, .version = (unsigned)(sim_chance(sim) % 3) };
     (void)snprintf(o->wanted.name, sizeof o->wanted.name, "d%u", o->subject);
     o->wanted.flavour = sim_one_in(sim, 2) ? 1 + (unsigned)(sim_chance(sim) % 3) : 0;
@@ -252,6 +253,8 @@ static void sim_note_deployment(struct sim *sim, struct sim_operator *o, struct 
     struct sim_result made;
     if (o->act == SIM_CREATE && kd_json_decode(&sim_result_shape, result, arena, &made, NULL) == KD_OK)
         (void)kd_str_copy(made.uid, o->wanted.uid, sizeof o->wanted.uid);
+    if (o->act == SIM_CREATE)
+        sim_allow_new(sim, &o->wanted);
     o->wanted.busy = false;
     sim->model.deployments[o->subject] = o->wanted;
     sim_revoke(sim);

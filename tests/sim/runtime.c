@@ -399,6 +399,8 @@ void sim_job_start(struct sim *sim, struct sim_edge *edge, const struct ag_wish 
             ag_job_kind_word((enum ag_job_kind)job->kind), KD_ARG(about->deployment), KD_ARG(about->name));
     if (job->kind == AG_JOB_PREPARE)
         job->values = sim_values(sim, edge, wish);
+    if (job->kind == AG_JOB_APPLY)
+        sim_check_apply(sim, edge, &job->apps[0]);
     if (job->kind == AG_JOB_REMOVE)
         sim_check_removal(sim, edge, &job->apps[0]);
     if (job->kind == AG_JOB_OBSERVE && sim_one_in(sim, 2)) {

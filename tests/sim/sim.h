@@ -267,6 +267,10 @@ struct sim_edge {
     bool away; /* cut off until the end */
     int64_t stepped_at;
     unsigned spins;
+    char session[SIM_UID];
+    uint64_t connection; /* of this session */
+    int64_t connected_at;
+    struct kd_map held; /* uids that are held here, and were not on their way to something else then */
 };
 
 void sim_edge_init(struct sim *sim, struct sim_edge *edge, unsigned index, bool clone);
@@ -307,6 +311,7 @@ enum sim_act {
 struct sim_deployment {
     char name[8], uid[SIM_UID];
     bool exists, hold, busy;
+    bool nameless;    /* being created: nobody knows its uid yet */
     unsigned version; /* of the package */
     unsigned groups;  /* bits of targeted groups */
     unsigned named;   /* 1 + a cluster that is targeted by its name, 0 none */
@@ -358,11 +363,13 @@ struct sim_operator *sim_owner_of_cluster(struct sim *sim, unsigned cluster);
 
 bool sim_targets(const struct sim_deployment *deployment, unsigned cluster, const struct sim_cluster *document);
 void sim_allow(struct sim *sim, unsigned cluster, const char *uid);
-bool sim_is_allowed(struct sim *sim, struct kd_str cluster, struct kd_str uid);
+bool sim_is_allowed(struct sim *sim, struct kd_str cluster, struct kd_str name, struct kd_str uid);
 /** Permissions that follow from a deployment as it is asked for; revoke: those that an answer took back. */
 void sim_allow_deployment(struct sim *sim, const struct sim_deployment *deployment);
 void sim_allow_cluster(struct sim *sim, unsigned cluster, const struct sim_cluster *document);
 void sim_allow_all(struct sim *sim, const char *uid);
+/** Of a deployment whose uid has just become known: what was asked for meanwhile may concern it. */
+void sim_allow_new(struct sim *sim, const struct sim_deployment *deployment);
 void sim_revoke(struct sim *sim);
 /** The model becomes what the stores say: after a restore. */
 void sim_model_read(struct sim *sim);
@@ -380,6 +387,11 @@ sim_run sim_watch_ahead;
 void sim_check_manifest(struct sim *sim, struct kd_str payload);
 /** Each removal that an agent begins. */
 void sim_check_removal(struct sim *sim, struct sim_edge *edge, const struct ag_job_app *app);
+/** A cluster that the coordinator calls offline. */
+sim_run sim_check_offline;
+/** A manifest that holds deployments reaches an edge; each apply that begins there. */
+void sim_check_holds(struct sim_edge *edge, struct kd_str payload);
+void sim_check_apply(struct sim *sim, struct sim_edge *edge, const struct ag_job_app *app);
 void sim_check_end(struct sim *sim);
 void sim_check_quiet(struct sim *sim, const struct sim_message *message);
 
