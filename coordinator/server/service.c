@@ -418,9 +418,22 @@ void co_service_batch(struct co_service *service, const struct co_message *messa
 
 /* ---- life ---- */
 
+#ifdef KD_PLANTED
+static void co_outbox_forget(struct co_work *work)
+{
+    struct kd_scan scan = kd_scan_prefix(CO_OUTBOX, CO_NONE);
+    while (kd_scan_next(work->spec, &scan))
+        (void)kd_txn_del(work->spec, CO_OUTBOX, kd_key_str(&scan.key));
+}
+#else
+#define co_outbox_forget(work) (void)(work)
+#endif
+
 /** What a fresh pair of stores needs, and what differs after a crash between the two commits. */
 static void co_service_settle(struct co_work *work)
 {
+    if (KD_PLANT(OUTBOX_NOT_KEPT))
+        co_outbox_forget(work);
     struct co_service *service = work->service;
     struct co_project project = co_project_get(work);
     struct kd_str report;
