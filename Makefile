@@ -97,9 +97,7 @@ test: all-built ## run what needs no root and no servers: unit tests and simulat
 check: ## install what is needed, build, and pass every test
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory all-built
-	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory system
+	@status=0; for part in lint test system; do $(MAKE) --no-print-directory $$part || status=1; done; exit $$status
 
 system: build $(DRIVERS:%=$(B)/%)
 	@$(PYTHON) tests/run $(B) system --pytest tests/system $(ARGS)
