@@ -16,8 +16,9 @@ enum kd_code co_filter_read(struct kd_str text, struct co_filter *ret, struct kd
 {
     const struct kd_str or = KD_STR(" OR ");
     *ret = (struct co_filter){ .n = 0 };
-    while (text.n) {
+    for (bool more = text.n > 0; more;) {
         ptrdiff_t at = kd_str_find(text, or);
+        more = at >= 0;
         struct kd_str term = { text.p, at < 0 ? text.n : (size_t)at };
         text = at < 0 ? (struct kd_str){ NULL, 0 } : (struct kd_str){ text.p + at + or.n, text.n - (size_t)at - or.n };
         struct kd_str value = term, field = kd_str_trim(kd_str_cut(&value, '='));
