@@ -47,10 +47,11 @@ class Installation:
             raise tools.Failure(tools.with_logs(f'these did not stop well: {wrong}', self.logs()))
 
     def end(self):
-        """After the tests: nothing runs any more, in whatever state it is."""
+        """After the tests: nothing runs any more, in whatever state it is, and the edges are empty for others."""
         for one in self.daemons():
             if one.process and one.process.alive():
                 one.kill()
+        tools.together([edge.wipe for edge in self.edges])
 
     def logs(self):
         return [one.process.log for one in self.daemons() if one.process]
