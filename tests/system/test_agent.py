@@ -32,6 +32,20 @@ def deploy(web, name, *more):
     web.kedge.text('deploy', 'web:1.0.0', '--name', name, '--cluster', 'edge-1', *more)
 
 
+def kill_container(web, edge, name):
+    """Kills the one container of a deployment; returns what to wait for: that it runs again."""
+    def running():
+        row, = containers(edge, name)
+        return row['State'] == 'running' and row['Pid'] > 0 and row
+    old = web.wait_for(running, f'the container of {name}')
+    edge.command('kill', '-9', old['Pid'])
+
+    def again():
+        row = running()
+        return row and row['Pid'] != old['Pid']
+    return lambda: web.wait_for(again, f'the container of {name} again')
+
+
 def job_program(web, text):
     """A program in place of kedge-agent-job; `@` in the text is the real one, with its arguments."""
     path = web.agents['edge-1'].dir / 'job'
@@ -122,7 +136,7 @@ def test_no_job_outlives_an_agent_that_is_killed(web):
 def test_a_full_disk_stops_only_what_is_new(web):
     edge, agent = web.edges[0], web.agents['edge-1']
     deploy(web, 'old')
-    old = one_web(web, edge, 'old', 'page v1\n')
+    one_web(web, edge, 'old', 'page v1\n')
     web.until_state('old', running=1)
     agent.stop()
     store = agent.state / 'store'
@@ -137,9 +151,7 @@ def test_a_full_disk_stops_only_what_is_new(web):
         deploy(web, 'new', '--values', f'web={values}')
         web.wait_for(lambda: 'store.failed' in agent.log(), 'a log line about the disk')
         web.wait_for(lambda: 'disk' in web.kedge.text('describe', 'deployment', 'new'), 'the reason in the status')
-        edge.command('kill', '-9', old['Pid'])
-        web.wait_for(lambda: [row['Pid'] for row in containers(edge, 'old') if row['State'] == 'running'] not in ([], [old['Pid']]),
-                     'the repair of what runs')
+        kill_container(web, edge, 'old')()
         assert not containers(edge, 'new')
         agent.restart(signal.SIGTERM)  # ready, with the disk as full as it was
         web.until_clusters({'edge-1': 'online'})
@@ -162,16 +174,21 @@ def test_a_full_disk_stops_only_what_is_new(web):
 def test_what_happens_while_podman_is_away_is_found_when_it_returns(web):
     edge, agent = web.edges[0], web.agents['edge-1']
     deploy(web, 'kept')
-    old = one_web(web, edge, 'kept', 'page v1\n')
+    one_web(web, edge, 'kept', 'page v1\n')
     web.until_state('kept', running=1)
+    row, = containers(edge, 'kept')
+    assert row['Pid'] > 0
     edge.processes['podman'].kill()
     edge.processes['podman'].wait()
     web.wait_for(lambda: 'podman.away' in agent.log(), 'a log line about Podman')
-    edge.command('kill', '-9', old['Pid'])
+    edge.command('kill', '-9', row['Pid'])
     edge.start_podman()
     edge.podman_ready()
-    web.wait_for(lambda: [row['Pid'] for row in containers(edge, 'kept') if row['State'] == 'running'] not in ([], [old['Pid']]),
-                 'the container again')
+
+    def again():
+        new, = containers(edge, 'kept')
+        return new['State'] == 'running' and new['Pid'] != row['Pid']
+    web.wait_for(again, 'the container again')
     web.until_state('kept', running=1)
     gone(web, 'kept')
 

@@ -38,7 +38,7 @@ def page_of(edge, row, path='/'):
 def one_web(kedge, edge, deployment, want):
     def reached():
         row, = containers(edge, deployment)
-        return row if page_of(edge, row) == want else None
+        return row if row['Pid'] > 0 and page_of(edge, row) == want else None
     return kedge.wait_for(reached, f'{want!r} of {deployment} on {edge.name}')
 
 
