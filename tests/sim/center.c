@@ -103,6 +103,8 @@ static bool sim_do_publish(void *ctx, const struct co_publish *m)
     if (m->retain && kd_str_ends(m->topic, KD_STR("/manifest")) && m->payload.n)
         sim_check_manifest(sim, m->payload);
     c->in_flight += m->token != 0;
+    if (c->owed.n)
+        (void)kd_map_del(&c->owed, m->topic);
     return sim_send(sim, &c->link,
                     sim_message_make(SIM_PUBLISH, m->topic, m->payload, KD_STR(""), m->correlation, m->retain, m->token));
 }
@@ -221,10 +223,39 @@ static void sim_center_begin(struct sim *sim, void *what, uint64_t number, struc
         sim_center_start(sim);
 }
 
+/** What is in the outbox of a process that was killed is published by the next one. */
+static void sim_center_owes(struct sim *sim)
+{
+    struct kd_txn *txn;
+    struct kd_scan scan = kd_scan_prefix(CO_OUTBOX, KD_STR(""));
+    if (kd_txn_begin(sim->center.spec, false, &txn, NULL) != KD_OK)
+        abort();
+    while (kd_scan_next(txn, &scan))
+        (void)kd_map_put(&sim->center.owed, scan.value);
+    kd_txn_abort(txn);
+}
+
+static void sim_owed_clear(struct sim_center *c)
+{
+    kd_map_clear(&c->owed);
+    c->owed = (struct kd_map)KD_MAP(1);
+}
+
+void sim_center_check_owed(struct sim *sim)
+{
+    size_t at = 0;
+    struct kd_str topic;
+    void *value;
+    if (sim->center.link.own && sim->now - sim->center.connected_at > 10 * SIM_MIN &&
+        kd_map_next(&sim->center.owed, &at, &topic, &value))
+        sim_fail(sim, "%.*s was to be published when the coordinator was killed, and never was", KD_ARG(topic));
+}
+
 /** The process has ended: its successor comes after a while. */
 static void sim_center_died(struct sim *sim)
 {
     sim_center_stop(sim);
+    sim_center_owes(sim);
     sim_at(sim, sim->now + sim_between(sim, SIM_S, 5 * SIM_MIN), sim_center_begin, NULL, sim->center.life, NULL);
 }
 
@@ -307,6 +338,7 @@ static void sim_center_connected(struct sim *sim, void *owner)
 {
     struct sim_center *c = owner;
     c->in_flight = 0;
+    c->connected_at = sim->now;
     for (size_t i = 0;; i++) {
         struct kd_str filter = co_service_filter(c->service, i);
         if (!filter.n)
@@ -355,6 +387,7 @@ void sim_center_start(struct sim *sim)
     if (!c->spec) {
         c->spec = sim_store_new(CO_SPEC_TABLE_COUNT);
         c->status = sim_store_new(CO_STATUS_TABLE_COUNT);
+        sim_owed_clear(c);
         sim_link_init(sim, &c->link, "center", &sim_center_peer, c);
     }
     c->dead = false;
@@ -401,6 +434,7 @@ static void sim_center_move_on(struct sim *sim)
 {
     struct kd_err err = { 0 };
     sim->center.dead = false;
+    sim_owed_clear(&sim->center);
     struct co_service *service = sim_service_open(sim);
     if (service && co_service_new_epoch(service, &err) != KD_OK)
         sim_fail(sim, "a new epoch fails: %s", err.story);
@@ -445,6 +479,7 @@ void sim_center_empty(struct sim *sim)
     c->status = kd_store_close(c->status);
     c->spec = sim_store_new(CO_SPEC_TABLE_COUNT);
     c->status = sim_store_new(CO_STATUS_TABLE_COUNT);
+    sim_owed_clear(c);
     sim_model_read(sim);
     sim_operators_forget(sim);
     sim_at(sim, sim->now + sim_between(sim, 3 * SIM_MIN, 6 * SIM_MIN), sim_center_begin, NULL, c->life, NULL);
@@ -467,6 +502,7 @@ void sim_center_close(struct sim *sim)
     c->dead = true;
     c->service = co_service_close(c->service);
     sim_inbox_clear(c);
+    kd_map_clear(&c->owed);
     free(c->inbox);
     free(c->inbox_retained);
     sim_backup_drop(&c->backup);

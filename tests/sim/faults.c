@@ -381,6 +381,7 @@ static void sim_promises(struct sim *sim, void *what, uint64_t number, struct si
 {
     (void)what, (void)number, (void)message;
     sim_model_check(sim);
+    sim_center_check_owed(sim);
     sim_at(sim, sim->now + SIM_HOUR, sim_promises, NULL, 0, NULL);
 }
 

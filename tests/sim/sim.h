@@ -202,7 +202,9 @@ struct sim_center {
     uint64_t life; /* counts processes: what was planned for an earlier one does not happen */
     size_t in_flight;
     struct sim_backup backup;
-    int64_t registry_until;    /* registries cannot be reached until then */
+    struct kd_map owed; /* topics that were to be published when it was killed */
+    int64_t connected_at;
+    int64_t registry_until; /* registries cannot be reached until then */
     struct kd_txn *status_txn; /* to tell its commit from the other one */
 };
 
@@ -215,6 +217,8 @@ void sim_center_empty(struct sim *sim);
 void sim_center_empty_status(struct sim *sim);
 /** What an operator does where clusters are ahead. */
 void sim_center_new_epoch(struct sim *sim);
+/** What was to be published when it was killed was published since. */
+void sim_center_check_owed(struct sim *sim);
 void sim_center_close(struct sim *sim);
 
 /* ---- edges (edge.c, runtime.c) ---- */
