@@ -464,6 +464,8 @@ static inline void world_bad_(struct world *w, const char *request, const char *
     "sha256:" c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c  \
         c c c c c c
 
+#define WORLD_UID(c) c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c c
+
 /** Answers the newest question to a registry. */
 static inline void world_answer(struct world *w, enum kd_code code, const char *answer)
 {

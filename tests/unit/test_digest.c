@@ -31,8 +31,7 @@ static void test_parse(void **state)
     static const char *const bad[] = { "",
                                        "sha256:",
                                        EMPTY "0",
-                                       "sha512"
-                                       "6:e3b0",
+                                       "sha5126:e3b0",
                                        "SHA256:e3b0c44298fc1c149afbf4c8996fb92427ae41e464",
                                        "sha256:E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
                                        "sha256:g3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" };

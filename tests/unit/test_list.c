@@ -57,8 +57,8 @@ static void test_bad_filters(void **state)
         " = x",
         "a=1 OR b",
         "a=1 OR ",
-        "a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 "
-        "OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1"
+        ("a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 "
+         "OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1 OR a=1")
     };
     for (size_t i = 0; i < KD_COUNT(rows); i++) {
         struct co_filter filter;

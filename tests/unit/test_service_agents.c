@@ -17,7 +17,7 @@ static void test_unknown(void **state)
     assert_string_equal(world_at(w, world_ack(w, "stranger"), "refused"), "unknown cluster");
     assert_string_equal(world_at(w, world_ack(w, "stranger"), "session"), "s1");
     assert_string_equal(w->last_event, "cluster.unknown");
-    world_status(w, "stranger", "s", WORLD_DIGEST("1") + 7 + 32, "", "running", 1, 1);
+    world_status(w, "stranger", "s", WORLD_UID("1"), "", "running", 1, 1);
     assert_string_equal(world_at(w, world_ack(w, "stranger"), "refused"), "unknown cluster");
     world_forget(w);
     world_hello(w, "stranger", "offline", 1, 1, "");

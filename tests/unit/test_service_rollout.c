@@ -257,7 +257,7 @@ static void test_removal(void **state)
     (void)snprintf(body, sizeof body, "{\"uid\":\"%s\"}", uid);
     world_bad(w, "deployment/get", body, "not-found", "$.uid", "there is no deployment with uid");
     assert_string_equal(world_at(w, world_ok(w, "deployment/get", "{\"name\":\"s\"}"), "result.status.summary.total"), "1");
-    world_status(w, "one", "gone", WORLD_DIGEST("e") + 7 + 32, "", "removed", 1, 2); /* never heard of: acknowledged */
+    world_status(w, "one", "gone", WORLD_UID("e"), "", "removed", 1, 2); /* never heard of: acknowledged */
     assert_string_equal(world_at(w, world_ack(w, "one"), "acks[0].sequence"), "2");
     world_free(w);
 }
