@@ -1,5 +1,6 @@
 """An edge: Podman with a service of its own, and an agent. On the machine everything is where a real one has it."""
 import json
+import shutil
 import urllib.parse
 
 from . import machine, network, tools
@@ -42,6 +43,12 @@ class Edge(machine.Machine):
         (folder / 'containers.conf').write_text(_CONTAINERS_CONF.format(tmp=self.dir / 'tmp'))
         (folder / 'registries.conf').write_text(_REGISTRIES_CONF.format(registry=self.site.registry.host))
         (folder / 'policy.json').write_text(json.dumps({'default': [{'type': 'insecureAcceptAnything'}]}))
+
+    def trust(self, registry, authority):
+        """Podman accepts the registry's certificate."""
+        folder = self.dir / 'etc-containers' / 'certs.d' / registry
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(authority, folder / 'ca.crt')
 
     def begin(self):
         """The machine and its Podman."""

@@ -19,10 +19,11 @@ def bcrypt(password):
 
 
 class Registry:
-    """docker-registry, with or without a password."""
+    """docker-registry, with or without a password, with or without TLS."""
 
-    def __init__(self, site, port=REGISTRY_PORT, name='registry', user=None, password=None):
+    def __init__(self, site, port=REGISTRY_PORT, name='registry', user=None, password=None, authority=None):
         self.site, self.port, self.name, self.user, self.password = site, port, name, user, password
+        self.authority = authority
         self.host = f'{site.address}:{port}'
         self.process = None
 
@@ -33,6 +34,9 @@ class Registry:
         text = (f'version: 0.1\nlog: {{level: warn, accesslog: {{disabled: false}}}}\n'
                 f'storage:\n  filesystem: {{rootdirectory: {folder}/data}}\n  delete: {{enabled: true}}\n'
                 f'http:\n  addr: {self.host}\n  secret: laboratory\n')
+        if self.authority:
+            cert, key = self.authority.issue(self.name, self.name, [self.site.address])
+            text += f'  tls: {{certificate: {cert}, key: {key}}}\n'
         if self.user:
             (folder / 'htpasswd').write_text(f'{self.user}:{bcrypt(self.password)}\n')
             text += f'auth:\n  htpasswd: {{realm: laboratory, path: {folder}/htpasswd}}\n'
@@ -49,17 +53,19 @@ class Registry:
         headers = dict(headers or {})
         if self.user:
             headers['Authorization'] = 'Basic ' + base64.b64encode(f'{self.user}:{self.password}'.encode()).decode()
-        return self.site.http(f'http://{self.host}{path}', method, body=body, headers=headers)
+        scheme = 'https' if self.authority else 'http'
+        return self.site.http(f'{scheme}://{self.host}{path}', method, body=body, headers=headers,
+                              ca_file=self.authority and self.authority.cert)
 
     def push_image(self, name, tag, one):
         image.push(self, name, tag, one)
 
     def push_chart(self, chart_files, archive, folder='charts'):
-        words = ['push', archive, f'oci://{self.host}/{folder}', '--plain-http']
+        trust = ['--ca-file', self.authority.cert] if self.authority else ['--plain-http']
         if self.user:
-            chart_files.helm('registry', 'login', self.host, '--plain-http', '-u', self.user, '--password-stdin',
+            chart_files.helm('registry', 'login', self.host, *trust, '-u', self.user, '--password-stdin',
                              prefix=self.site.argv([]), input=self.password)
-        chart_files.helm(*words, prefix=self.site.argv([]), cwd='/')
+        chart_files.helm('push', archive, f'oci://{self.host}/{folder}', *trust, prefix=self.site.argv([]), cwd='/')
 
 
 class Broker:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -121,14 +122,18 @@ def exchange(connection, method, path, body=None, headers=None):
         return Reply(reply.status, dict(reply.getheaders()), reply.read())
 
 
-def http_request(network, method, url, body=None, headers=None, timeout=10):
-    """One plain HTTP request, made inside the network namespace at that path."""
+def http_request(network, method, url, body=None, headers=None, timeout=10, ca_file=None):
+    """One HTTP request, made inside the network namespace at that path."""
     parts = urllib.parse.urlsplit(url)
     target = parts.path or '/'
     if parts.query:
         target += '?' + parts.query
-    with kernel.network_of(network):
+    if parts.scheme == 'https':
+        trust = ssl.create_default_context(cafile=ca_file)
+        connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=timeout, context=trust)
+    else:
         connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=timeout)
+    with kernel.network_of(network):
         return exchange(connection, method, target, body, headers)
 
 
