@@ -172,6 +172,27 @@ static enum kd_code co_copy_file(const char *from, const char *to, struct kd_err
     return fsync(out) == 0 ? KD_OK : kd_fail(err, KD_UNAVAILABLE, errno, "write '%s'", to);
 }
 
+/** A file that is no backup would become an empty catalog. */
+static enum kd_code co_check_backup(struct kd_str directory, int64_t bytes, const char *file, struct kd_err *err)
+{
+    char path[CO_PATH];
+    struct kd_store *store = NULL;
+    struct kd_txn *txn = NULL;
+    uint64_t starts = 0;
+    enum kd_code code = kd_store_open(co_path(path, directory, "spec.new"), co_spec_table_names, CO_SPEC_TABLE_COUNT,
+                                      (uint64_t)bytes, &store, err);
+    if (code == KD_OK)
+        code = kd_txn_begin(store, false, &txn, err);
+    if (txn) {
+        starts = co_get_number(txn, CO_META, KD_STR("starts"));
+        kd_txn_abort(txn);
+    }
+    store = kd_store_close(store);
+    if (code == KD_OK && starts == 0)
+        return kd_fail(err, KD_INVALID, 0, "'%s' is no backup of a kedge-coordinator", file);
+    return code;
+}
+
 /** The backup becomes a store of its own beside the old one, in its new epoch. */
 static enum kd_code co_prepare(struct kd_str directory, int64_t bytes, const char *file, const struct co_service_options *options,
                                struct kd_err *err)
@@ -183,6 +204,8 @@ static enum kd_code co_prepare(struct kd_str directory, int64_t bytes, const cha
         code = kd_dir_make(path, err);
     if (code == KD_OK)
         code = co_copy_file(file, co_path(path, directory, "spec.new/data.mdb"), err);
+    if (code == KD_OK)
+        code = co_check_backup(directory, bytes, file, err);
     if (code == KD_OK)
         code = kd_tree_remove(co_path(path, directory, "status"), err);
     if (code == KD_OK)
