@@ -197,7 +197,7 @@ static struct co_service *sim_service_open(struct sim *sim)
     struct co_service *service = NULL;
     struct kd_err err = { 0 };
     struct co_service_options options = { .project = KD_STR("default"),
-                                          .hello_interval_us = SIM_HOUR,
+                                          .hello_interval_us = SIM_HELLO,
                                           .grace_us = SIM_MIN,
                                           .spread_s = 60,
                                           .object_keep_us = 90 * SIM_MIN };

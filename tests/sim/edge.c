@@ -289,8 +289,8 @@ void sim_edge_start(struct sim *sim, struct sim_edge *edge)
         return;
     options.project = KD_STR("default");
     options.cluster = kd_str(edge->name);
-    options.hello_us = SIM_HOUR;
-    options.observe_us = 2 * SIM_HOUR;
+    options.hello_us = SIM_HELLO;
+    options.observe_us = 4 * SIM_HOUR;
     options.jobs = 2;
     (void)snprintf(edge->session, sizeof edge->session, "%016llx%016llx", (unsigned long long)sim_chance(sim),
                    (unsigned long long)sim_chance(sim));

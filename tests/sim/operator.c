@@ -97,7 +97,7 @@ static void sim_ask_update(struct sim *sim, struct sim_operator *o)
     if (sim_one_in(sim, 3))
         sim_wanted_targets(sim, &o->wanted);
     else if (sim->now < SIM_FAULTS_END)
-        o->wanted.version = (unsigned)(sim_chance(sim) % SIM_VERSIONS);
+        o->wanted.version = (unsigned)(sim_chance(sim) % (sim_one_in(sim, 3) ? SIM_VERSIONS : 3)); /* the last two never run */
     sim_deployment_add(&o->wanted, &o->body);
     kd_buf_printf(&o->body, ",\"uid\":\"%s\"", o->wanted.uid);
     sim_allow_deployment(sim, &o->wanted);
@@ -426,7 +426,7 @@ static void sim_turn(struct sim *sim, void *what, uint64_t number, struct sim_me
     }
     bool some = sim_idea_todo(sim, o, &act, &subject);
     some = some || sim_need(sim, o, &act, &subject);
-    if (!some && sim_one_in(sim, 12))
+    if (!some && sim_one_in(sim, 24))
         some = sim_idea(sim, o, &act, &subject);
     if (some)
         sim_ask(sim, o, act, subject);

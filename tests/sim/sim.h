@@ -13,15 +13,16 @@ enum {
     SIM_EDGES = 50,
     SIM_CLONES = 1,
     SIM_OPERATORS = 3,
-    SIM_DEPLOYMENTS = 9, /* names, shared out among the operators */
+    SIM_DEPLOYMENTS = 6, /* names, shared out among the operators */
     SIM_GROUPS = 10,     /* values of the label by which clusters are targeted */
     SIM_FILTERS = 16,    /* wildcard filters of one client */
     SIM_UID = 33,        /* a uid and its terminator */
 };
 
-#define SIM_S    KD_US_PER_S
-#define SIM_MIN  (60 * SIM_S)
-#define SIM_HOUR (60 * SIM_MIN)
+#define SIM_S     KD_US_PER_S
+#define SIM_MIN   (60 * SIM_S)
+#define SIM_HOUR  (60 * SIM_MIN)
+#define SIM_HELLO (90 * SIM_MIN) /* the interval of hellos */
 
 /** The plan of a seed. */
 #define SIM_FAULTS_END  (19 * SIM_HOUR) /* from here on nothing goes wrong */
@@ -204,7 +205,7 @@ struct sim_center {
     struct sim_backup backup;
     struct kd_map owed; /* topics that were to be published when it was killed */
     int64_t connected_at;
-    int64_t registry_until; /* registries cannot be reached until then */
+    int64_t registry_until;    /* registries cannot be reached until then */
     struct kd_txn *status_txn; /* to tell its commit from the other one */
 };
 
