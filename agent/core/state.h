@@ -12,6 +12,7 @@ enum {
     AG_RELEASE_MAX = 53,                /* bytes: 44, '-' and 8 hex digits */
     AG_UIDS_MAX = 63,                   /* uids that one deployment adopted */
     AG_OBJECT_BUCKETS = 256,
+    AG_KNOWN_MAX = 16, /* renderings that are remembered */
     AG_WORKS_MAX = 64, /* jobs at once, of all kinds */
 };
 
@@ -70,6 +71,7 @@ struct ag_app {
     uint64_t depends[2]; /* bits of places: KD_PACKAGE_APPS_MAX fit */
     /* at work */
     char prepared[KD_DIGEST_HEX + 1];
+    bool assumed;  /* … because it was prepared once; only an apply shows whether it still is */
     uint64_t work; /* the job that runs for it, 0 for none */
     struct ag_retry retry;
     struct ag_trouble trouble;
@@ -215,6 +217,8 @@ struct ag_core {
     size_t unit_count, unit_cap, first; /* first: who is looked at first, by turns */
     uint64_t serial, work_id;
     struct ag_work works[AG_WORKS_MAX];
+    char known[AG_KNOWN_MAX][KD_DIGEST_HEX + 1]; /* keys that were prepared lately, in a ring */
+    size_t known_next;
 
     /* observing (observe.c) */
     bool observed; /* once since the start: what runs is known */
@@ -378,6 +382,8 @@ void ag_work_kill(struct ag_core *core, uint64_t id);
 const struct ag_work *ag_work_of(const struct ag_core *core, uint64_t id);
 /** A free place for a job; NULL if there is none. */
 struct ag_work *ag_work_add(struct ag_core *core, enum ag_job_kind kind);
+/** True if this key was prepared by this process not long ago: its rendering and its images are likely to be here. */
+bool ag_key_is_known(const struct ag_core *core, const char *key);
 bool ag_work_any(const struct ag_core *core);
 /** Wishes for a job; the caller's apps lie in the step's arena. */
 struct ag_wish *ag_work_wish(struct ag_core *core, const struct ag_work *work, int64_t deadline_us, struct ag_job_app *apps,

@@ -208,7 +208,16 @@ static void ag_depends_plan(struct ag_app *app, const struct kd_document *docume
                 app->depends[place / 64] |= UINT64_C(1) << (place % 64);
 }
 
-static bool ag_app_plan(struct ag_unit *unit, const struct kd_document *document, size_t place)
+/** Where one application is all there is and nothing of it runs, a look whether all is there would only be repeated by the apply. */
+static void ag_app_assume(const struct ag_core *core, struct ag_app *app, size_t app_count)
+{
+    if (app_count > 1 || app->touched || !ag_key_is_known(core, app->want_key))
+        return;
+    (void)kd_str_copy(kd_str(app->want_key), app->prepared, sizeof app->prepared);
+    app->assumed = true;
+}
+
+static bool ag_app_plan(const struct ag_core *core, struct ag_unit *unit, const struct kd_document *document, size_t place)
 {
     const struct kd_document_app *wish = &document->apps.v[place];
     struct ag_app *app = ag_unit_app(unit, wish->name);
@@ -226,6 +235,7 @@ static bool ag_app_plan(struct ag_unit *unit, const struct kd_document *document
     (void)kd_str_copy(wish->version, app->want_version, sizeof app->want_version);
     (void)kd_str_copy(wish->namespace, app->want_namespace, sizeof app->want_namespace);
     ag_depends_plan(app, document, &wish->depends_on);
+    ag_app_assume(core, app, document->apps.n);
     return true;
 }
 
@@ -253,7 +263,7 @@ static void ag_unit_plan(struct ag_core *core, struct ag_unit *unit)
     for (size_t i = 0; i < unit->app_count; i++)
         unit->apps[i]->wanted = false;
     for (size_t i = 0; i < document.apps.n; i++)
-        if (!ag_app_plan(unit, &document, i))
+        if (!ag_app_plan(core, unit, &document, i))
             ag_trouble_set(&unit->refusal, KD_INTERNAL, KD_STR("out of memory"));
     for (size_t i = 0; i < unit->app_count; i++)
         if (!unit->apps[i]->wanted)

@@ -99,6 +99,24 @@ static void ag_work_failed(struct ag_core *core, struct ag_unit *unit, struct ag
            unit->name, app->name, kd_code_word(code), KD_ARG(why));
 }
 
+/* ---- what was prepared lately ---- */
+
+bool ag_key_is_known(const struct ag_core *core, const char *key)
+{
+    for (size_t i = 0; i < AG_KNOWN_MAX; i++)
+        if (strcmp(core->known[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void ag_key_remember(struct ag_core *core, const char *key)
+{
+    if (ag_key_is_known(core, key))
+        return;
+    (void)kd_str_copy(kd_str(key), core->known[core->known_next], sizeof core->known[0]);
+    core->known_next = (core->known_next + 1) % AG_KNOWN_MAX;
+}
+
 /* ---- asking ---- */
 
 static struct kd_str ag_text(struct ag_core *core, const char *text)
@@ -276,6 +294,8 @@ static void ag_prepare_ended(struct ag_core *core, struct ag_unit *unit, struct 
     }
     ag_app_succeeded(app);
     (void)kd_str_copy(kd_str(work->key), app->prepared, sizeof app->prepared);
+    app->assumed = false;
+    ag_key_remember(core, work->key);
     if (result->found.n)
         ag_app_skips(app, &result->found.v[0]);
     if (work->purpose == AG_REPAIR) {
@@ -316,8 +336,9 @@ static void ag_apply_ended(struct ag_core *core, struct ag_unit *unit, struct ag
         return;
     }
     ag_work_failed(core, unit, app, work->kind, work->purpose, ag_why_code(work, result), ag_why(result));
-    if (result->error.code == KD_NOT_FOUND) { /* the rendering is not kept any more */
+    if (result->error.code == KD_NOT_FOUND || app->assumed) { /* the rendering is not kept any more, or an image is not here */
         app->prepared[0] = '\0';
+        app->assumed = false;
         app->lost = app->broken;
     }
 }

@@ -390,6 +390,24 @@ static void test_newer_manifest_ends_old_fetching(void **state)
     assert_true(world_says(w->status[0], "3.0.0"));
 }
 
+/** The same deployment again, after it was removed: its rendering is likely to be kept, so it is applied at once. */
+static void test_what_was_prepared_lately_is_applied_at_once(void **state)
+{
+    struct world *w = *state;
+    (void)world_deploy(w, 1, "shop", SHOP, APP("web", "1.0.0"));
+    world_settle(w);
+    world_manifest(w, 2, "", "{\"name\":\"shop\",\"uid\":\"" SHOP "\"}", "");
+    world_settle(w);
+    world_ack(w, SHOP, "");
+    (void)world_deploy(w, 3, "shop", SHOP2, APP("web", "1.0.0"));
+    assert_null(world_job(w, AG_JOB_PREPARE, ""));
+    world_fail(w, world_job(w, AG_JOB_APPLY, "web"), KD_UNAVAILABLE, "no such image");
+    world_wait(w, 3);
+    assert_non_null(world_job(w, AG_JOB_PREPARE, "web")); /* it was not: all over again */
+    world_settle(w);
+    assert_state(w, SHOP2, "", "running");
+}
+
 static void test_what_never_came_to_be_is_forgotten(void **state)
 {
     struct world *w = *state;
@@ -754,6 +772,7 @@ int main(void)
         WORLD_TEST(test_dependencies_first),
         WORLD_TEST(test_failures),
         WORLD_TEST(test_newer_manifest_ends_old_fetching),
+        WORLD_TEST(test_what_was_prepared_lately_is_applied_at_once),
         WORLD_TEST(test_what_never_came_to_be_is_forgotten),
         WORLD_TEST(test_fetching_never_blocks_changes),
         WORLD_TEST(test_nothing_right_is_touched),
