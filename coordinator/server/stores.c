@@ -179,8 +179,10 @@ static enum kd_code co_check_backup(struct kd_str directory, int64_t bytes, cons
     struct kd_store *store = NULL;
     struct kd_txn *txn = NULL;
     uint64_t starts = 0;
-    enum kd_code code = kd_store_open(co_path(path, directory, "spec.new"), co_spec_table_names, CO_SPEC_TABLE_COUNT,
-                                      (uint64_t)bytes, &store, err);
+    enum kd_code code = kd_store_check_backup(co_path(path, directory, "spec.new"), err);
+    if (code != KD_OK)
+        return kd_wrap(err, "'%s'", file);
+    code = kd_store_open(path, co_spec_table_names, CO_SPEC_TABLE_COUNT, (uint64_t)bytes, &store, err);
     if (code == KD_OK)
         code = kd_txn_begin(store, false, &txn, err);
     if (txn) {

@@ -239,6 +239,41 @@ struct kd_store *kd_store_close(struct kd_store *store)
     return NULL;
 }
 
+/** Bytes that the environment says it has, and those of its file. */
+static int kd_lmdb_bytes(MDB_env *env, uint64_t *ret_said, uint64_t *ret_file)
+{
+    MDB_envinfo info;
+    MDB_stat pages;
+    struct stat file;
+    int fd = -1, rc = mdb_env_get_fd(env, &fd);
+    rc = rc ? rc : mdb_env_info(env, &info);
+    rc = rc ? rc : mdb_env_stat(env, &pages);
+    if (rc == 0 && fstat(fd, &file) != 0)
+        rc = errno;
+    if (rc)
+        return rc;
+    *ret_said = ((uint64_t)info.me_last_pgno + 1) * pages.ms_psize;
+    *ret_file = (uint64_t)file.st_size;
+    return 0;
+}
+
+enum kd_code kd_store_check_backup(const char *directory, struct kd_err *err)
+{
+    MDB_env *env = NULL;
+    uint64_t said = 0, there = 0;
+    int rc = kd_lmdb_open_env(directory, 0, MDB_RDONLY, &env);
+    if (rc == 0) {
+        rc = kd_lmdb_bytes(env, &said, &there);
+        mdb_env_close(env);
+    }
+    if (rc)
+        return kd_fail(err, KD_INVALID, 0, "it cannot be read: %s", mdb_strerror(rc));
+    if (there < said)
+        return kd_fail(err, KD_INVALID, 0, "it was cut off: it has %llu bytes of %llu", (unsigned long long)there,
+                       (unsigned long long)said);
+    return KD_OK;
+}
+
 enum kd_code kd_store_backup(const char *directory, const char *file, struct kd_err *err)
 {
     MDB_env *env = NULL;

@@ -63,6 +63,10 @@ struct kd_store *kd_store_copy_memory(const struct kd_store *store);
 /** Copies an LMDB environment into a new file, compacted, while it is in use. */
 KD_MUST_CHECK enum kd_code kd_store_backup(const char *directory, const char *file, struct kd_err *err);
 
+/** KD_INVALID where the directory's data.mdb is no LMDB environment, or was cut off: opening that would end in a SIGBUS. For backups: a
+ *  store in use may be shorter than it says. */
+KD_MUST_CHECK enum kd_code kd_store_check_backup(const char *directory, struct kd_err *err);
+
 /** Takes NULL, returns NULL. No transaction may be open. */
 struct kd_store *kd_store_close(struct kd_store *store);
 

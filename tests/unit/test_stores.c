@@ -43,7 +43,7 @@ static void write_file(const char *path, const char *text)
 static void test_backup_and_restore(void **state)
 {
     (void)state;
-    char directory[] = "/tmp/kedge-stores-XXXXXX", coordinator[64], backup[64], junk[64], foreign[64];
+    char directory[] = "/tmp/kedge-stores-XXXXXX", coordinator[64], backup[64], junk[64], foreign[64], cut[64];
     struct co_stores stores, second;
     const struct co_service_options options = world_options();
     struct kd_err err;
@@ -52,6 +52,7 @@ static void test_backup_and_restore(void **state)
     (void)snprintf(backup, sizeof backup, "%s/backup", directory);
     (void)snprintf(junk, sizeof junk, "%s/junk", directory);
     (void)snprintf(foreign, sizeof foreign, "%s/foreign", directory);
+    (void)snprintf(cut, sizeof cut, "%s/cut", directory);
 
     struct world *w = begin(coordinator, &stores);
     world_catalog(w);
@@ -61,6 +62,7 @@ static void test_backup_and_restore(void **state)
     (void)snprintf(epoch, sizeof epoch, "%s", world_at(w, world_manifest(w, "one"), "version.epoch"));
     assert_ok(co_stores_backup(kd_str(coordinator), backup, &err), err); /* while it runs */
     assert_int_equal(co_stores_backup(kd_str(coordinator), backup, &err), KD_INVALID);
+    assert_ok(co_stores_backup(kd_str(coordinator), cut, &err), err);
     (void)world_ok(w, "deployment/delete", "{\"name\":\"s\"}");
     world_cluster(w, "two", "a");
     assert_int_equal(co_stores_open(kd_str(coordinator), STORE_BYTES, &second, &err), KD_UNAVAILABLE); /* one at a time */
@@ -73,7 +75,10 @@ static void test_backup_and_restore(void **state)
     assert_ok(kd_store_open(foreign, tables, 1, STORE_BYTES, &other, &err), err);
     other = kd_store_close(other);
     (void)snprintf(foreign + strlen(foreign), 16, "/data.mdb");
-    assert_int_not_equal(co_stores_restore(kd_str(coordinator), STORE_BYTES, junk, &options, &err), KD_OK);
+    assert_int_equal(co_stores_restore(kd_str(coordinator), STORE_BYTES, junk, &options, &err), KD_INVALID);
+    assert_int_equal(truncate(cut, 20000), 0);
+    assert_int_equal(co_stores_restore(kd_str(coordinator), STORE_BYTES, cut, &options, &err), KD_INVALID);
+    assert_non_null(strstr(err.story, "it was cut off: it has 20000 bytes"));
     assert_int_not_equal(co_stores_restore(kd_str(coordinator), STORE_BYTES, "/no/such", &options, &err), KD_OK);
     assert_int_equal(co_stores_restore(kd_str(coordinator), STORE_BYTES, foreign, &options, &err), KD_INVALID);
     assert_non_null(strstr(err.story, "is no backup of a kedge-coordinator"));
