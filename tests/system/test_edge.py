@@ -1,4 +1,5 @@
 """An edge by itself: stopped containers, ended agents, cut links, power cuts, orphans."""
+import shutil
 import signal
 import time
 
@@ -142,6 +143,22 @@ def test_a_broker_that_forgot_everything_changes_nothing(web):
     web.until_state('other')
     gone(web, 'other')
     assert [processes_of(edge) for edge in web.edges] == before
+
+
+def test_an_agent_that_lost_its_store_takes_over_what_runs(web):
+    """An edge that was installed anew: the same cluster, an empty store, and containers of which it knows nothing."""
+    edge = web.edges[1]
+    the_one(web, edge)
+    before = processes_of(edge)
+    agent = web.agents[edge.name]
+    agent.stop()
+    shutil.rmtree(agent.state)
+    web.until_clusters({edge.name: 'offline'})
+    agent.start()
+    web.until_clusters({edge.name: 'online'})
+    web.until_state('web')
+    assert processes_of(edge) == before
+    the_one(web, edge)
 
 
 def orphans(web):

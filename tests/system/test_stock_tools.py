@@ -3,13 +3,14 @@ import base64
 import io
 import json
 import secrets
+import shlex
 import tarfile
 import time
 
 import pytest
 
 from tests.demo import story
-from tests.lab import charts, stock, tools
+from tests.lab import charts, space, stock, tools
 
 UPLOAD_PART = 128 * 1024
 
@@ -82,6 +83,19 @@ def test_mosquitto_rr_deploys(kedge):
     kedge.wait_for(lambda: edge.get(f'http://{edge.address}:{charts.NODE_PORT}/') == 'caller got: page v2\n', 'the page')
     assert stock.mosquitto_rr(site, 'deployment', 'delete', {'id': 'rr-2', 'name': 'rr'}) == {'ok': True, 'result': {}}
     kedge.wait_for(lambda: not edge.containers_now(), 'the end of all containers')
+
+
+def test_the_command_of_the_document_works(kedge):
+    """docs/protocol.md shows a command for stock tools: word by word, with a broker's address and a name that exists."""
+    document = (space.ROOT / 'docs' / 'protocol.md').read_text()
+    line, = [line for line in document.splitlines() if line.startswith('    mosquitto_rr')]
+    kedge.import_shop()
+    stock.mosquitto_rr(kedge.lab.site, 'deployment', 'create', {
+        'id': 'document', 'name': 'shop', 'package': {'name': 'shop', 'version': '1.0.0'}, 'targets': [{'labels': {'no': 'where'}}]})
+    words = [kedge.lab.site.broker.host if word == 'BROKER' else word for word in shlex.split(line)]
+    reply = json.loads(kedge.lab.site.command(*words, '-W', tools.LIMIT_S).stdout)
+    assert reply['ok'] and reply['result']['name'] == 'shop'
+    assert stock.mosquitto_rr(kedge.lab.site, 'deployment', 'delete', {'id': 'document-2', 'name': 'shop'})['ok']
 
 
 def test_a_request_acts_once(kedge, operator):
