@@ -348,7 +348,11 @@ static void ag_remove_ended(struct ag_core *core, struct ag_unit *unit, struct a
 {
     if (app && !result->ok) {
         ag_app_failed(core, app, ag_why_code(work, result), ag_why(result));
+        app->look = true; /* a part of it may be gone, and it may be wanted again meanwhile */
+        ag_look_soon(core);
     } else if (app) {
+        if (app->wanted) /* it became so while it was removed: it begins anew */
+            unit->planned = (struct kd_digest){ "" };
         ag_unit_app_drop(unit, app);
         unit->save = core->sweeps = true;
     } else if (result->ok) {
