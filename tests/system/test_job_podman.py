@@ -68,13 +68,13 @@ def test_life(jobs):
     assert jobs.found('prepare', second, upgrade=True)
     assert jobs.found('observe', second)['state'] == 'differs'
     assert jobs.found('apply', second, upgrade=True, run_hooks=True)['state'] == 'running'
-    assert not set(jobs.containers()) & set(made)
+    tools.wait_for(lambda: not set(jobs.containers()) & set(made), 'the end of the first version')
     stopped, = jobs.containers()
     jobs.edge.podman('POST', f'/libpod/containers/{stopped}/stop')
     assert jobs.found('observe', second)['state'] in ('down', 'differs')
     assert jobs.found('apply', second)['state'] == 'running'
     assert jobs.run('remove', second)['ok']
-    assert not jobs.containers()
+    tools.wait_for(lambda: not jobs.containers(), 'the end of its containers')
     assert jobs.found('observe', second)['state'] == 'gone'
     assert jobs.run('remove', second)['ok'], 'asked twice, it does nothing the second time'
 

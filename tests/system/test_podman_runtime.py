@@ -530,9 +530,9 @@ def test_an_upgrade_does_not_wait_for_what_stops_slowly(podman):
 def test_what_a_new_version_does_not_name_is_removed(podman):
     podman.deploy(web() + web(name='old') + PAIR)
     podman.deploy(web(), upgrade=True)
-    row, = podman.containers()
-    assert 'deployment_web_0' in row['Names'][0]
-    assert podman.edge.podman('GET', '/libpod/pods/json').json() == []
+    tools.wait_for(lambda: len(podman.containers()) == 1, 'the end of what is not named any more')
+    assert 'deployment_web_0' in podman.one('web')['Names'][0]
+    tools.wait_for(lambda: podman.edge.podman('GET', '/libpod/pods/json').json() == [], 'the end of its pod')
 
 
 def test_removal_goes_by_the_uid(podman):
