@@ -91,7 +91,8 @@ def test_the_command_of_the_document_works(kedge):
     line, = [line for line in document.splitlines() if line.startswith('    mosquitto_rr')]
     kedge.import_shop()
     stock.mosquitto_rr(kedge.lab.site, 'deployment', 'create', {
-        'id': 'document', 'name': 'shop', 'package': {'name': 'shop', 'version': '1.0.0'}, 'targets': [{'labels': {'no': 'where'}}]})
+        'id': 'document', 'name': 'shop', 'package': {'name': 'shop', 'version': '1.0.0'},
+        'targets': [{'labels': {'no': 'where'}}]})
     words = [kedge.lab.site.broker.host if word == 'BROKER' else word for word in shlex.split(line)]
     reply = json.loads(kedge.lab.site.command(*words, '-W', tools.LIMIT_S).stdout)
     assert reply['ok'] and reply['result']['name'] == 'shop'
