@@ -99,6 +99,8 @@ static enum kd_code co_artifact_absorb(struct co_work *work, union co_document *
     if (!artifact->content)
         return kd_fail(err, KD_TOO_LARGE, 0, "the artifact is too large");
     *artifact->content = co_content_add(work, kd_buf_str(&bytes));
+    if (!artifact->content->digest.p)
+        return kd_fail(err, KD_TOO_LARGE, 0, "the artifact is too large");
     artifact->artifact = CO_NONE;
     if (before && before->artifact.content)
         co_content_drop(work, before->artifact.content->digest);
@@ -166,6 +168,8 @@ static enum kd_code co_application_absorb(struct co_work *work, union co_documen
             if (!profile->values)
                 return kd_fail(err, KD_TOO_LARGE, 0, "the application is too large");
             *profile->values = co_content_add(work, values);
+            if (!profile->values->digest.p)
+                return kd_fail(err, KD_TOO_LARGE, 0, "the application is too large");
         } else if (profile->values) {
             if (!known || !known->values || !kd_str_eq(known->values->digest, profile->values->digest))
                 return kd_fail_field(err, KD_INVALID, "$.profiles",

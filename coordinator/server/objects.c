@@ -80,10 +80,9 @@ static void co_shelf_store(struct co_work *work, const struct co_shelf *shelf, s
 static struct kd_str co_shelf_add_piece(struct co_work *work, const struct co_shelf *shelf, struct kd_str bytes)
 {
     struct kd_digest digest = kd_digest_of(bytes);
-    struct kd_str name = kd_arena_copy(work->arena, kd_digest_str(&digest));
-    if (!co_shelf_name(work, shelf, name))
-        co_shelf_store(work, shelf, name, bytes, CO_FORM_PLAIN);
-    return name;
+    if (!co_shelf_name(work, shelf, kd_digest_str(&digest)))
+        co_shelf_store(work, shelf, kd_digest_str(&digest), bytes, CO_FORM_PLAIN);
+    return kd_arena_copy(work->arena, kd_digest_str(&digest));
 }
 
 /** A list's bytes are made from the digests of its pieces; the pieces are named only when the list is new. */
@@ -95,12 +94,15 @@ static struct kd_str co_shelf_add_list(struct co_work *work, const struct co_she
     for (size_t i = 0; list.parts.v && i < pieces; i++) {
         size_t at = i * KD_PAYLOAD_MAX, n = bytes.n - at < KD_PAYLOAD_MAX ? bytes.n - at : KD_PAYLOAD_MAX;
         struct kd_digest digest = kd_digest_of((struct kd_str){ bytes.p + at, n });
-        list.parts.v[list.parts.n++] = kd_arena_copy(work->arena, kd_digest_str(&digest));
+        list.parts.v[list.parts.n] = kd_arena_copy(work->arena, kd_digest_str(&digest));
+        list.parts.n += list.parts.v[i].p != NULL;
     }
+    if (list.parts.n < pieces) /* not half a list */
+        return CO_NONE;
     kd_json_encode(&kd_parts_shape, &list, &json);
     struct kd_digest digest = kd_digest_of(kd_buf_str(&json));
     struct kd_str name = kd_arena_copy(work->arena, kd_digest_str(&digest));
-    if (co_shelf_name(work, shelf, name))
+    if (!name.p || co_shelf_name(work, shelf, name))
         return name;
     for (size_t i = 0; i < list.parts.n; i++) {
         size_t at = i * KD_PAYLOAD_MAX, n = bytes.n - at < KD_PAYLOAD_MAX ? bytes.n - at : KD_PAYLOAD_MAX;
@@ -242,6 +244,8 @@ enum kd_code co_object_add_document(struct co_work *work, const struct kd_docume
     struct kd_str bytes = kd_arena_copy(work->arena, kd_buf_str(&json));
     struct kd_digest digest = kd_digest_of(bytes);
     struct kd_str name = kd_arena_copy(work->arena, kd_digest_str(&digest));
+    if (!bytes.p || !name.p)
+        return kd_fail(err, KD_TOO_LARGE, 0, "the deployment needs more memory than allowed");
     if (!co_shelf_name(work, &co_objects, name)) {
         for (size_t i = 0; i < document->apps.n; i++)
             for (size_t k = 0; k < document->apps.v[i].values.n; k++)

@@ -110,9 +110,10 @@ static enum kd_code co_rollout_app(struct co_work *work, const struct kd_deploym
     *ret = (struct co_plan_app){ .application = &application->application };
     if (co_document_get(work, co_kind_of(KD_STR("registry")), application->application.helm_registry, CO_NONE, registry))
         ret->registry = &registry->registry;
-    if (override && override->values.n && !kd_str_is(override->values, "{}"))
-        ret->override = co_object_add(work, override->values);
-    return KD_OK;
+    if (!override || !override->values.n || kd_str_is(override->values, "{}"))
+        return KD_OK;
+    ret->override = co_object_add(work, override->values);
+    return ret->override.digest.p ? KD_OK : kd_fail(err, KD_TOO_LARGE, 0, "the deployment needs more memory than allowed");
 }
 
 /** Pins the charts as far as they are known; what is missing is asked for, and said in rollout->waiting. */
@@ -157,6 +158,14 @@ static void co_rollout_release_overrides(struct co_work *work, const struct co_p
             co_object_unname(work, apps[i].override.digest);
 }
 
+static bool co_all_pinned(const struct co_plan_app *apps, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!apps[i].registry || !apps[i].chart_digest.n)
+            return false;
+    return true;
+}
+
 static enum kd_code co_rollout_make(struct co_work *work, const struct kd_deployment *deployment, struct co_rollout *rollout,
                                     struct kd_err *err)
 {
@@ -170,6 +179,8 @@ static enum kd_code co_rollout_make(struct co_work *work, const struct kd_deploy
     if (!apps)
         return kd_fail(err, KD_TOO_LARGE, 0, "the deployment needs more memory than allowed");
     enum kd_code code = co_rollout_pin(work, deployment, &package.package, rollout, apps, err);
+    if (code == KD_OK && !co_all_pinned(apps, n) && !rollout->waiting.n)
+        code = kd_fail(err, KD_TOO_LARGE, 0, "the deployment needs more memory than allowed");
     if (code == KD_OK && !rollout->waiting.n)
         code = co_plan_document(deployment, &package.package, apps, work->arena, &document, err);
     if (code == KD_OK && !rollout->waiting.n) {

@@ -77,7 +77,8 @@ void co_forget_placement(struct co_work *work, struct kd_str cluster, struct kd_
 bool co_placement_get(struct co_work *work, struct kd_str cluster, struct kd_str uid, struct co_placement *ret);
 
 /* ---- objects.c: bytes by digest, with counts of who names them ---- */
-/** A reference to bytes of the catalog (values, artifacts), split into pieces where they are large. Counted once more. */
+/** A reference to bytes of the catalog (values, artifacts), split into pieces where they are large. Counted once more. The digest is
+ *  {NULL, 0} where the message's memory is used up; the same with co_object_add. */
 struct kd_ref co_content_add(struct co_work *work, struct kd_str bytes);
 void co_content_name(struct co_work *work, struct kd_str digest); /* one more */
 void co_content_drop(struct co_work *work, struct kd_str digest); /* one less; gone with the last */
