@@ -22,6 +22,23 @@ static bool sim_is_removal(const struct kd_manifest *manifest, struct kd_str uid
     return manifest->leave;
 }
 
+/** A version says one thing: it is never given twice. */
+static void sim_check_version(struct sim *sim, const struct kd_manifest *manifest, struct kd_str payload)
+{
+    char version[64];
+    uint64_t hash = 1469598103934665603U;
+    for (size_t i = 0; i < payload.n; i++)
+        hash = (hash ^ (unsigned char)payload.p[i]) * 1099511628211U;
+    int n = snprintf(version, sizeof version, "%llu/%llu", (unsigned long long)manifest->version.epoch,
+                     (unsigned long long)manifest->version.n);
+    uint64_t *known = kd_map_put(&sim->versions, (struct kd_str){ version, (size_t)n });
+    if (known && *known && *known != hash)
+        sim_fail(sim, "the version {%llu, %llu} is given to two manifests", (unsigned long long)manifest->version.epoch,
+                 (unsigned long long)manifest->version.n);
+    if (known)
+        *known = hash;
+}
+
 void sim_check_manifest(struct sim *sim, struct kd_str payload)
 {
     KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(KD_DOCUMENT_MAX);
@@ -31,6 +48,7 @@ void sim_check_manifest(struct sim *sim, struct kd_str payload)
         sim_fail(sim, "a manifest cannot be read: %s", err.story);
         return;
     }
+    sim_check_version(sim, &manifest, payload);
     struct kd_str cluster = manifest.cluster;
     (void)kd_str_cut(&cluster, '/');
     for (size_t i = 0; i < manifest.remove.n; i++)

@@ -134,7 +134,7 @@ void sim_watch_ahead(struct sim *sim, void *what, uint64_t number, struct sim_me
     if (ahead && number >= 2) { /* it has been seen before */
         sim_center_new_epoch(sim);
         number = 0;
-        if (++sim->epochs > 12)
+        if (++sim->epochs > 4)
             sim_fail(sim, "clusters are ahead again and again");
     }
     sim_at(sim, sim->now + 10 * SIM_MIN, sim_watch_ahead, NULL, ahead ? number + 1 : 0, NULL);

@@ -21,7 +21,7 @@
 #include <time.h>
 
 #ifdef __SANITIZE_ADDRESS__
-enum { SIM_SEEDS = 30 };
+enum { SIM_SEEDS = 12 };
 #else
 enum { SIM_SEEDS = 200 };
 #endif

@@ -22,7 +22,7 @@ enum {
 #define SIM_S     KD_US_PER_S
 #define SIM_MIN   (60 * SIM_S)
 #define SIM_HOUR  (60 * SIM_MIN)
-#define SIM_HELLO (90 * SIM_MIN) /* the interval of hellos */
+#define SIM_HELLO (75 * SIM_MIN) /* the interval of hellos */
 
 /** The plan of a seed. */
 #define SIM_FAULTS_END  (19 * SIM_HOUR) /* from here on nothing goes wrong */
@@ -421,7 +421,8 @@ struct sim {
     struct sim_model model;
     struct sim_link *links[64];
     unsigned link_count;
-    struct kd_map heard; /* topic -> unsigned: in the quiet hour */
+    struct kd_map versions; /* epoch/n -> hash of the manifest that was published under it */
+    struct kd_map heard;    /* topic -> unsigned: in the quiet hour */
 };
 
 /** Runs one seed to its end or to its first failure. */

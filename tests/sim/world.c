@@ -189,6 +189,7 @@ void sim_run_seed(struct sim *sim, uint64_t seed, bool verbose, bool faultless)
     *sim = (struct sim){ .seed = seed, .state = seed * UINT64_C(0xd1342543de82ef95), .verbose = verbose, .faultless = faultless };
     sim->model.allowed = (struct kd_map)KD_MAP(1);
     sim->heard = (struct kd_map)KD_MAP(sizeof(unsigned));
+    sim->versions = (struct kd_map)KD_MAP(sizeof(uint64_t));
     sim->broker.retained = sim->broker.saved = (struct kd_map)KD_MAP(sizeof(struct sim_message *));
     sim->broker.subscribers = (struct kd_map)KD_MAP(sizeof(uint64_t));
     sim_faults_plan(sim);
@@ -218,4 +219,5 @@ void sim_clear(struct sim *sim)
     free(sim->queue.v);
     kd_map_clear(&sim->model.allowed);
     kd_map_clear(&sim->heard);
+    kd_map_clear(&sim->versions);
 }
