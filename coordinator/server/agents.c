@@ -370,14 +370,16 @@ void co_agent_inventory(struct co_work *work, struct kd_str cluster, struct kd_s
 
 /* ---- status ---- */
 
-/** True if it is newer than what is stored of that uid. */
-static bool co_status_is_news(struct co_work *work, struct kd_str cluster, const struct kd_status *status)
+/** True if it is newer than what is stored of that uid; *ret_orphan says whether that was an orphan. */
+static bool co_status_is_news(struct co_work *work, struct kd_str cluster, const struct kd_status *status, bool *ret_orphan)
 {
     struct kd_key key = CO_KEY3(work->project, cluster, status->uid);
     struct kd_status known;
-    if (KD_PLANT(SEQUENCE_IGNORED) || !co_read(work, work->status, CO_S_STATUS, kd_key_str(&key), &kd_status_shape, &known))
+    *ret_orphan = false;
+    if (!co_read(work, work->status, CO_S_STATUS, kd_key_str(&key), &kd_status_shape, &known))
         return true;
-    return !kd_str_eq(known.session, status->session) || status->sequence > known.sequence;
+    *ret_orphan = known.state == KD_APP_ORPHANED;
+    return KD_PLANT(SEQUENCE_IGNORED) || !kd_str_eq(known.session, status->session) || status->sequence > known.sequence;
 }
 
 /** The uid is gone from that edge: its removal is done, and what waited for it may end. */
@@ -395,7 +397,8 @@ static void co_status_removed(struct co_work *work, struct kd_str cluster, struc
 static void co_status_store(struct co_work *work, struct kd_str cluster, const struct kd_status *status)
 {
     struct kd_key key = CO_KEY3(work->project, cluster, status->uid);
-    if (!co_status_is_news(work, cluster, status))
+    bool orphan;
+    if (!co_status_is_news(work, cluster, status, &orphan))
         return;
     struct co_placement placement;
     bool passing = status->state != KD_APP_ORPHANED && !co_placement_get(work, cluster, status->uid, &placement);
@@ -406,7 +409,8 @@ static void co_status_store(struct co_work *work, struct kd_str cluster, const s
     else if (!KD_PLANT(ACK_BEFORE_COMMIT) || co_chance(work) % 8)
         co_write(work, work->status, CO_S_STATUS, kd_key_str(&key), &kd_status_shape, status);
     co_tally(work, status->uid, cluster);
-    co_view_dirty(work, KD_STR("cluster"), cluster, CO_NONE);
+    if (orphan != (status->state == KD_APP_ORPHANED)) /* the only thing of it that a cluster's view shows */
+        co_view_dirty(work, KD_STR("cluster"), cluster, CO_NONE);
 }
 
 /** A status that can never be accepted is answered, if it can be read whose it is: the agent stops repeating it. */

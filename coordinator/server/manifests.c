@@ -38,6 +38,7 @@ static void co_placement_put(struct co_work *work, struct kd_str cluster, const 
     kd_txn_put(work->spec, CO_PLACED, kd_key_str(&placed), CO_NONE);
     co_touch(work, cluster);
     co_tally(work, placement->uid, cluster);
+    co_view_dirty(work, KD_STR("cluster"), cluster, CO_NONE);
 }
 
 static bool co_placement_is_same(const struct co_placement *a, const struct co_placement *b)
@@ -83,6 +84,7 @@ void co_forget_placement(struct co_work *work, struct kd_str cluster, struct kd_
     (void)kd_txn_del(work->spec, CO_PLACED, kd_key_str(&placed));
     co_touch(work, cluster);
     co_tally(work, uid, cluster);
+    co_view_dirty(work, KD_STR("cluster"), cluster, CO_NONE);
 }
 
 /** Grows the manifest's lists by doubling, in the message's memory. */
