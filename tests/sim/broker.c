@@ -89,6 +89,12 @@ static void sim_deliver(struct sim *sim, struct sim_link *link, struct sim_messa
 
 static bool sim_matches(struct kd_str filter, struct kd_str topic)
 {
+    const char *wild = memchr(filter.p, '+', filter.n);
+    size_t same = wild ? (size_t)(wild - filter.p) : 0; /* most differ before the first wildcard */
+    if (topic.n < same || memcmp(filter.p, topic.p, same) != 0)
+        return false;
+    filter = (struct kd_str){ filter.p + same, filter.n - same };
+    topic = (struct kd_str){ topic.p + same, topic.n - same };
     while (filter.n) {
         struct kd_str want = kd_str_cut(&filter, '/');
         if (kd_str_is(want, "#"))
@@ -302,11 +308,15 @@ static bool sim_refuses(struct sim *sim, struct sim_link *link, struct sim_messa
         sim_link_lose(sim, link, 0x81);
         return true;
     }
-    if (broker->refuse == 0)
+    if (broker->refuse == 0 && broker->refuse_large == 0)
         return false;
-    broker->refuse--;
-    sim_count(sim, broker->refuse_large ? SIM_TOO_LARGE : SIM_BROKER_REFUSES);
-    sim_answer(sim, link, message, broker->refuse_large ? SIM_LARGE : SIM_QUOTA);
+    bool large = broker->refuse_large > 0;
+    if (large)
+        broker->refuse_large--;
+    else
+        broker->refuse--;
+    sim_count(sim, large ? SIM_TOO_LARGE : SIM_BROKER_REFUSES);
+    sim_answer(sim, link, message, large ? SIM_LARGE : SIM_QUOTA);
     return true;
 }
 
@@ -315,7 +325,7 @@ static bool sim_refuses(struct sim *sim, struct sim_link *link, struct sim_messa
 static bool sim_drops(struct sim *sim, const struct sim_message *message)
 {
     bool clears = message->retain && message->payload.n == 0;
-    if (sim->now >= sim->broker.drops_until || !sim_one_in(sim, 6) || clears || kd_str_ends(message->topic, KD_STR("/coordinator")))
+    if (sim->now >= sim->broker.drops_until || !sim_one_in(sim, 4) || clears || kd_str_ends(message->topic, KD_STR("/coordinator")))
         return false;
     sim_count(sim, SIM_DROPPED);
     sim_say(sim, "broker", "acknowledges and loses %.*s", KD_ARG(message->topic));

@@ -40,6 +40,7 @@ static enum kd_code sim_commit(struct kd_txn *txn, struct kd_err *err)
         c->fuse = SIM_FUSE_NONE;
         sim_count(sim_world, SIM_COMMIT_FAILS);
         sim_say(sim_world, "center", "cannot commit");
+        sim_fuse_next(sim_world);
         sim_real_ops->abort(txn);
         return kd_fail(err, KD_INTERNAL, 0, "no space left on device");
     }
@@ -402,6 +403,7 @@ void sim_center_start(struct sim *sim)
     }
     sim_center_plan(sim, sim->now);
     sim_connect(sim, &c->link, sim_between(sim, 1000, SIM_S), NULL);
+    sim_fuse_next(sim);
 }
 
 void sim_center_stop(struct sim *sim)
@@ -410,6 +412,8 @@ void sim_center_stop(struct sim *sim)
     c->dead = true;
     c->service = co_service_close(c->service);
     c->life++;
+    if (c->fuse != SIM_FUSE_NONE && c->fuses_n < KD_COUNT(c->fuses))
+        c->fuses[c->fuses_n++] = c->fuse;
     c->fuse = SIM_FUSE_NONE;
     sim_inbox_clear(c);
     sim_link_die(sim, &c->link);

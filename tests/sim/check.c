@@ -121,6 +121,8 @@ void sim_check_holds(struct sim_edge *edge, struct kd_str payload)
 {
     KD_AUTO(kd_arena_clear) struct kd_arena arena = KD_ARENA(KD_DOCUMENT_MAX);
     struct kd_manifest manifest;
+    if (edge->held.n == 0 && kd_str_find(payload, KD_STR("\"hold\":true")) < 0)
+        return;
     if (!edge->core || kd_json_decode(&kd_manifest_shape, payload, &arena, &manifest, NULL) != KD_OK ||
         kd_version_cmp(manifest.version, ag_core_version(edge->core)) <= 0)
         return;

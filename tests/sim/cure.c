@@ -3,7 +3,7 @@
 #include "shared/base/own.h"
 #include "tests/sim/sim.h"
 
-enum { SIM_LOOK_MIN = 12 /* minutes between two looks of an operator */ };
+enum { SIM_LOOK_MIN = 15, SIM_LOOK_SOON_MIN = 6 /* minutes between two looks of an operator that finds nothing; in the end */ };
 
 struct sim_choice {
     struct sim *sim;
@@ -103,7 +103,7 @@ bool sim_need(struct sim *sim, struct sim_operator *o, enum sim_act *ret, unsign
     if (!sim->model.catalog)
         return o->index == 0;
     bool soon = sim->now >= SIM_FAULTS_END;
-    if (!soon && sim->now < o->looked_at + SIM_LOOK_MIN * SIM_MIN)
+    if (sim->now < o->looked_at + (soon ? SIM_LOOK_SOON_MIN : SIM_LOOK_MIN) * SIM_MIN)
         return false;
     sim_need_holds(&choice);
     sim_need_enrolments(&choice);

@@ -115,13 +115,11 @@ static void sim_fault_broker_save(struct sim *sim)
 static void sim_fault_refuse(struct sim *sim)
 {
     sim->broker.refuse = (unsigned)sim_between(sim, 1, 12);
-    sim->broker.refuse_large = sim_one_in(sim, 2);
 }
 
 static void sim_fault_refuse_large(struct sim *sim)
 {
-    sim->broker.refuse = (unsigned)sim_between(sim, 1, 4);
-    sim->broker.refuse_large = true;
+    sim->broker.refuse_large = (unsigned)sim_between(sim, 1, 4);
 }
 
 static void sim_fault_hang_up(struct sim *sim)
@@ -132,10 +130,23 @@ static void sim_fault_hang_up(struct sim *sim)
 
 /* ---- the coordinator ---- */
 
+/** One at a time: the others wait until it has burnt. */
 static void sim_fuse_set(struct sim *sim, enum sim_fuse fuse)
 {
-    sim->center.fuse = fuse;
-    sim->center.fuse_count = (unsigned)sim_between(sim, 1, 30);
+    struct sim_center *c = &sim->center;
+    if (c->fuse == SIM_FUSE_NONE) {
+        c->fuse = fuse;
+        c->fuse_count = (unsigned)sim_between(sim, 1, 30);
+    } else if (c->fuses_n < KD_COUNT(c->fuses)) {
+        c->fuses[c->fuses_n++] = fuse;
+    }
+}
+
+void sim_fuse_next(struct sim *sim)
+{
+    struct sim_center *c = &sim->center;
+    if (c->fuse == SIM_FUSE_NONE && c->fuses_n)
+        sim_fuse_set(sim, c->fuses[--c->fuses_n]);
 }
 
 static void sim_fault_kill_commit(struct sim *sim)
@@ -165,6 +176,7 @@ static void sim_fault_commit_fails(struct sim *sim)
 
 static void sim_fault_registry(struct sim *sim)
 {
+    sim_count(sim, SIM_REGISTRY_AWAY);
     sim->center.registry_until = sim->now + sim_between(sim, 10 * SIM_MIN, 40 * SIM_MIN);
 }
 
@@ -189,7 +201,7 @@ static void sim_burn(struct sim *sim, int fuse)
 {
     struct sim_edge *edge = sim_busy_edge(sim);
     edge->fuse = (unsigned)fuse;
-    edge->fuse_count = (unsigned)sim_between(sim, 1, 6);
+    edge->fuse_count = (unsigned)sim_between(sim, 1, 4);
 }
 
 static void sim_fault_agent_commit(struct sim *sim)
@@ -306,6 +318,14 @@ static void sim_fault_away(struct sim *sim)
     }
 }
 
+/** The next update is to a version that never runs. */
+static void sim_fault_app_fails(struct sim *sim)
+{
+    unsigned d = (unsigned)(sim_chance(sim) % SIM_DEPLOYMENTS);
+    sim->model.failing = 3 + sim_one_in(sim, 2);
+    sim_operator_todo(sim_owner_of_deployment(sim, d), SIM_UPDATE, d);
+}
+
 /** A cluster is forgotten and made again: another enrolment. */
 static void sim_fault_cluster_again(struct sim *sim)
 {
@@ -356,16 +376,18 @@ static const struct sim_plan_row {
     { sim_fault_clock_right, 1, 1, 11, 12 },
     { sim_center_empty_status, 1, 1, 2, 18 },
     { sim_center_empty, 1, 1, 12.5, 15 },
-    { sim_fault_agents_save, 2, 4, 1, 16 },
+    { sim_fault_agents_save, 1, 1, 1, 2.5 },
+    { sim_fault_agents_save, 1, 3, 3, 16 },
     { sim_fault_agent_restored, 3, 5, 3, 18 },
     { sim_fault_agent_emptied, 2, 4, 2, 18 },
     { sim_fault_clone, 1, 2, 2, 16 },
-    { sim_fault_agent_commit, 3, 8, 1, 18 },
-    { sim_fault_agent_wish, 3, 8, 1, 18 },
-    { sim_fault_agent_spawn, 3, 8, 1, 18 },
-    { sim_fault_agent_job, 3, 8, 1, 18 },
+    { sim_fault_agent_commit, 4, 8, 1, 18 },
+    { sim_fault_agent_wish, 4, 8, 1, 18 },
+    { sim_fault_agent_spawn, 4, 8, 1, 18 },
+    { sim_fault_agent_job, 4, 8, 1, 18 },
     { sim_fault_container, 5, 15, 1, 18.9 },
     { sim_fault_plans_lost, 2, 4, 1, 18 },
+    { sim_fault_app_fails, 1, 2, 1, 18 },
     { sim_fault_away, 2, 4, 1, 16 },
     { sim_fault_cluster_again, 1, 2, 1, 17 },
     { sim_fault_cluster_leaves, 1, 1, 6, 17 },
@@ -382,7 +404,7 @@ static void sim_promises(struct sim *sim, void *what, uint64_t number, struct si
     (void)what, (void)number, (void)message;
     sim_model_check(sim);
     sim_center_check_owed(sim);
-    sim_at(sim, sim->now + SIM_HOUR, sim_promises, NULL, 0, NULL);
+    sim_at(sim, sim->now + 3 * SIM_HOUR, sim_promises, NULL, 0, NULL);
 }
 
 /** From here on nothing goes wrong; one edge stays away. */
@@ -391,6 +413,8 @@ static void sim_calm(struct sim *sim, void *what, uint64_t number, struct sim_me
     (void)what, (void)number, (void)message;
     sim_say(sim, "sim", "calm");
     sim->center.fuse = SIM_FUSE_NONE;
+    sim->center.fuses_n = 0;
+    sim->broker.refuse_large = 0;
     sim->broker.refuse = sim->broker.hang_ups = 0;
     for (size_t i = 0; i < SIM_EDGES; i++)
         sim->edges[i].fuse = SIM_BURN_NONE;

@@ -168,11 +168,13 @@ void sim_allow_cluster(struct sim *sim, unsigned cluster, const struct sim_clust
 }
 
 /** What is wanted again, and nobody is about to change, may not be removed any more. */
-void sim_revoke(struct sim *sim)
+void sim_revoke(struct sim *sim, int deployment_only, int cluster_only)
 {
     char pair[64];
     for (unsigned d = 0; d < SIM_DEPLOYMENTS; d++)
         for (unsigned c = 0; c < SIM_EDGES; c++) {
+            if ((deployment_only >= 0 && d != (unsigned)deployment_only) || (cluster_only >= 0 && c != (unsigned)cluster_only))
+                continue;
             const struct sim_deployment *deployment = &sim->model.deployments[d];
             const struct sim_cluster *cluster = &sim->model.clusters[c];
             if (!deployment->busy && !cluster->busy && sim_targets(deployment, c, cluster))

@@ -94,7 +94,9 @@ static void sim_ask_create(struct sim *sim, struct sim_operator *o)
 static void sim_ask_update(struct sim *sim, struct sim_operator *o)
 {
     o->wanted = sim->model.deployments[o->subject];
-    if (sim_one_in(sim, 3))
+    if (sim->model.failing)
+        o->wanted.version = KD_TAKE(sim->model.failing, 0);
+    else if (sim_one_in(sim, 3))
         sim_wanted_targets(sim, &o->wanted);
     else if (sim->now < SIM_FAULTS_END)
         o->wanted.version = (unsigned)(sim_chance(sim) % (sim_one_in(sim, 3) ? SIM_VERSIONS : 3)); /* the last two never run */
@@ -257,7 +259,7 @@ static void sim_note_deployment(struct sim *sim, struct sim_operator *o, struct 
         sim_allow_new(sim, &o->wanted);
     o->wanted.busy = false;
     sim->model.deployments[o->subject] = o->wanted;
-    sim_revoke(sim);
+    sim_revoke(sim, (int)o->subject, -1);
 }
 
 static void sim_note_catalog(struct sim *sim, const struct sim_operator *o)
@@ -275,7 +277,7 @@ static void sim_note(struct sim *sim, struct sim_operator *o, struct kd_arena *a
     } else if (sim_askings[o->act].cluster) {
         o->wanted_cluster.busy = false;
         sim->model.clusters[o->subject] = o->wanted_cluster;
-        sim_revoke(sim);
+        sim_revoke(sim, -1, (int)o->subject);
     } else {
         sim_note_deployment(sim, o, arena, result);
     }

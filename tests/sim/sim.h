@@ -158,8 +158,7 @@ struct sim_broker {
     int64_t drops_until, repeats_until;
     char hang_up[80]; /* the connection that publishes this topic ends */
     unsigned hang_ups;
-    unsigned refuse;   /* so many publishes of the coordinator are refused */
-    bool refuse_large; /* … as too large */
+    unsigned refuse, refuse_large; /* so many publishes of the coordinator are refused; … as too large */
 };
 
 void sim_link_init(struct sim *sim, struct sim_link *link, const char *identity, const struct sim_peer *peer, void *owner);
@@ -194,7 +193,9 @@ struct sim_center {
     bool dead, running;
     int64_t clock_ms; /* how wrong its clock is */
     enum sim_fuse fuse;
-    unsigned fuse_count; /* so many boundaries until it burns */
+    unsigned fuse_count;     /* so many boundaries until it burns */
+    enum sim_fuse fuses[16]; /* that wait for their turn */
+    size_t fuses_n;
     struct sim_message **inbox;
     bool *inbox_retained;
     size_t inbox_n, inbox_cap;
@@ -354,6 +355,7 @@ struct sim_model {
     struct sim_deployment deployments[SIM_DEPLOYMENTS];
     struct sim_cluster clusters[SIM_EDGES];
     bool catalog;          /* imported */
+    unsigned failing;      /* the version that the next update is to; 0: any */
     struct kd_map allowed; /* cluster/uid: an operator asked for this removal */
 };
 
@@ -375,7 +377,7 @@ void sim_allow_cluster(struct sim *sim, unsigned cluster, const struct sim_clust
 void sim_allow_all(struct sim *sim, const char *uid);
 /** Of a deployment whose uid has just become known: what was asked for meanwhile may concern it. */
 void sim_allow_new(struct sim *sim, const struct sim_deployment *deployment);
-void sim_revoke(struct sim *sim);
+void sim_revoke(struct sim *sim, int deployment_only, int cluster_only); /* -1: all */
 /** The model becomes what the stores say: after a restore. */
 void sim_model_read(struct sim *sim);
 /** No acknowledged request is lost: the stores say what the model says. */
@@ -384,6 +386,8 @@ void sim_model_check(struct sim *sim);
 /* ---- faults and checks ---- */
 
 void sim_faults_plan(struct sim *sim);
+/** The coordinator has begun anew, or an hour has passed. */
+void sim_fuse_next(struct sim *sim);
 /** What an operator sees that only an operator can put in order. False: nothing. */
 bool sim_need(struct sim *sim, struct sim_operator *o, enum sim_act *ret, unsigned *ret_subject);
 /** Looks for clusters that are ahead, and begins a new epoch where there are. */
