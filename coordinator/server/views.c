@@ -126,10 +126,8 @@ static void co_cluster_count(struct co_work *work, struct kd_str cluster, struct
         if (kd_json_decode(&co_placement_shape, scan.value, work->arena, &placement, NULL) == KD_OK)
             ret->deployments += !placement.remove;
     scan = kd_scan_prefix(CO_S_STATUS, kd_key_str(&prefix));
-    struct kd_status status;
-    while (kd_scan_next(work->status, &scan))
-        if (kd_json_decode(&kd_status_shape, scan.value, work->arena, &status, NULL) == KD_OK)
-            ret->orphans += status.state == KD_APP_ORPHANED;
+    while (kd_scan_next(work->status, &scan)) /* a status stays only of what is placed or orphaned (agents.c) */
+        ret->orphans += !kd_txn_has(work->spec, CO_PLACEMENT, kd_key_str(&scan.key));
 }
 
 void co_cluster_status_add(struct co_work *work, const union co_document *document, struct kd_buf *out)
