@@ -428,7 +428,7 @@ static void sim_turn(struct sim *sim, void *what, uint64_t number, struct sim_me
     }
     bool some = sim_idea_todo(sim, o, &act, &subject);
     some = some || sim_need(sim, o, &act, &subject);
-    if (!some && sim_one_in(sim, 24))
+    if (!some && sim_one_in(sim, 30))
         some = sim_idea(sim, o, &act, &subject);
     if (some)
         sim_ask(sim, o, act, subject);
