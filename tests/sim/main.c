@@ -39,10 +39,17 @@ struct sim_options {
 
 /** Shared by the workers. */
 struct sim_board {
-    uint64_t next, failed_seed, seconds;
+    uint64_t next, begin, failed_seed; /* next: how many seeds were begun; begin: the first of them, from options->first on */
     uint64_t faults[SIM_FAULT_COUNT], events, done, idle;
     char failure[2000];
     volatile bool stop;
+};
+
+/** Where the search for a defect begins: seeds that found it lately. All others follow. */
+static const uint64_t sim_likely[KD_PLANT_COUNT] = {
+    [KD_PLANT_REPLY_BEFORE_COMMIT] = 14, [KD_PLANT_ACK_BEFORE_COMMIT] = 2, [KD_PLANT_OUTBOX_NOT_KEPT] = 19,
+    [KD_PLANT_OLD_MANIFEST] = 2,         [KD_PLANT_NAME_IS_UID] = 11,      [KD_PLANT_HOLD_IGNORED] = 3,
+    [KD_PLANT_SEQUENCE_IGNORED] = 4,     [KD_PLANT_MISSING_NOT_SAID] = 2,
 };
 
 static struct sim sim_one;
@@ -56,7 +63,7 @@ static void sim_report_faults(const uint64_t *faults)
 /** Runs one seed and writes what came of it on the board. */
 static uint64_t sim_seed(struct sim_board *board, uint64_t seed, const struct sim_options *options)
 {
-    sim_run_seed(&sim_one, seed, options->verbose, options->faultless);
+    sim_run_seed(&sim_one, seed, &(struct sim_way){ options->verbose, options->faultless, &board->stop });
     uint64_t hash = sim_one.hash;
     if (sim_one.failed && __sync_bool_compare_and_swap(&board->stop, false, true)) {
         board->failed_seed = seed;
@@ -74,10 +81,10 @@ static uint64_t sim_seed(struct sim_board *board, uint64_t seed, const struct si
 static void sim_work(struct sim_board *board, const struct sim_options *options)
 {
     for (;;) {
-        uint64_t seed = __sync_fetch_and_add(&board->next, 1);
-        if (seed > options->last || board->stop)
+        uint64_t n = options->last - options->first + 1, i = __sync_fetch_and_add(&board->next, 1);
+        if (i >= n || board->stop)
             return;
-        (void)sim_seed(board, seed, options);
+        (void)sim_seed(board, options->first + (board->begin + i) % n, options);
     }
 }
 
@@ -135,7 +142,6 @@ static bool sim_seeds(const struct sim_options *options)
 {
     struct sim_board *board = sim_board_make();
     double start = sim_seconds();
-    board->next = options->first;
     bool well = sim_say_failure(board, sim_workers(board, options));
     printf("sim: %" PRIu64 " seeds of 24 hours, %" PRIu64 " events, %.1f s\n", board->done, board->events, sim_seconds() - start);
     for (int i = 0; well && i < SIM_FAULT_COUNT; i++)
@@ -162,7 +168,7 @@ static bool sim_plant(const struct sim_options *options, int plant)
 {
     struct sim_board *board = sim_board_make();
     double start = sim_seconds();
-    board->next = options->first;
+    board->begin = sim_likely[plant] > options->first ? sim_likely[plant] - options->first : 0;
     kd_planted = (enum kd_plant)plant;
     bool well = sim_workers(board, options), found = board->stop || !well;
     kd_planted = KD_PLANT_NONE;

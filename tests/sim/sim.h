@@ -429,8 +429,13 @@ struct sim {
     struct kd_map heard;    /* topic -> unsigned: in the quiet hour */
 };
 
+struct sim_way {
+    bool verbose, faultless;
+    const volatile bool *stop; /* set when somebody else has found what is looked for */
+};
+
 /** Runs one seed to its end or to its first failure. */
-void sim_run_seed(struct sim *sim, uint64_t seed, bool verbose, bool faultless);
+void sim_run_seed(struct sim *sim, uint64_t seed, const struct sim_way *way);
 void sim_clear(struct sim *sim);
 
 #endif

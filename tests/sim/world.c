@@ -184,16 +184,18 @@ void sim_count(struct sim *sim, enum sim_fault fault)
 
 /* ---- the run ---- */
 
-void sim_run_seed(struct sim *sim, uint64_t seed, bool verbose, bool faultless)
+void sim_run_seed(struct sim *sim, uint64_t seed, const struct sim_way *way)
 {
-    *sim = (struct sim){ .seed = seed, .state = seed * UINT64_C(0xd1342543de82ef95), .verbose = verbose, .faultless = faultless };
+    *sim = (struct sim){
+        .seed = seed, .state = seed * UINT64_C(0xd1342543de82ef95), .verbose = way->verbose, .faultless = way->faultless
+    };
     sim->model.allowed = (struct kd_map)KD_MAP(1);
     sim->heard = (struct kd_map)KD_MAP(sizeof(unsigned));
     sim->versions = (struct kd_map)KD_MAP(sizeof(uint64_t));
     sim->broker.retained = sim->broker.saved = (struct kd_map)KD_MAP(sizeof(struct sim_message *));
     sim->broker.subscribers = (struct kd_map)KD_MAP(sizeof(uint64_t));
     sim_faults_plan(sim);
-    while (sim->queue.n && !sim->failed && sim->queue.v[0].at <= SIM_END) {
+    while (sim->queue.n && !sim->failed && !*way->stop && sim->queue.v[0].at <= SIM_END) {
         struct sim_event event = sim_next(sim);
         sim->now = event.at;
         if (++sim->events > SIM_EVENTS_MAX)
@@ -202,7 +204,7 @@ void sim_run_seed(struct sim *sim, uint64_t seed, bool verbose, bool faultless)
         sim_message_drop(event.message);
     }
     sim->now = SIM_END;
-    if (!sim->failed)
+    if (!sim->failed && !*way->stop)
         sim_check_end(sim);
 }
 
