@@ -164,15 +164,12 @@ struct kd_mono co_agents_tick(struct co_service *service)
 
 /* ---- hello ---- */
 
-/** Sends a retained topic again as it stands, outside the outbox: it was published before. */
-static void co_send_again(struct co_work *work, enum kd_topic_kind kind, struct kd_str part)
+/** An object that is missing is published again, through the outbox: what is cleared meanwhile must not come back. */
+static void co_object_again(struct co_work *work, struct kd_str hex)
 {
-    KD_AUTO(kd_buf_clear) struct kd_buf text = KD_BUF(KD_TOPIC_MAX);
-    struct kd_topic topic = { .kind = kind, .part = { work->project, part } };
-    kd_topic_add(&text, kind, work->project, part, CO_NONE, CO_NONE);
-    struct kd_str payload = co_retained(work, &topic);
-    if (payload.n)
-        co_send(work, kd_buf_str(&text), payload, CO_NONE, true);
+    struct kd_key key = CO_KEY2(work->project, hex);
+    if (kd_txn_has(work->spec, CO_OBJECT, kd_key_str(&key)))
+        co_outbox_put_object(work, hex);
 }
 
 static struct kd_version co_manifest_version(struct co_work *work, struct kd_str cluster, struct kd_digest *ret)
@@ -213,10 +210,10 @@ static void co_hello_repair(struct co_work *work, struct kd_str cluster, const s
     for (size_t i = 0; i < hello->missing.n; i++) {
         struct kd_digest digest;
         if (kd_digest_parse(hello->missing.v[i], &digest))
-            co_send_again(work, KD_TOPIC_OBJECT, kd_arena_copy(work->arena, kd_digest_hex(&digest)));
+            co_object_again(work, kd_digest_hex(&digest));
     }
     if (older && !refused)
-        co_send_again(work, KD_TOPIC_MANIFEST, cluster);
+        co_outbox_put_manifest(work, cluster);
 }
 
 /** What the agent has against what we gave. */
@@ -261,6 +258,10 @@ static void co_hello_take(struct co_work *work, struct kd_str cluster, const str
         co_ack_send(work, cluster, &ack);
         if (before.state != KD_PRESENCE_LEFT && document->leave) /* it says this when it has removed everything */
             co_cluster_empty(work, cluster);
+        if (!kd_str_eq(hello->enrolment, document->meta.uid)) { /* enrolled anew: it comes back with its first manifest */
+            struct kd_digest digest;
+            co_hello_repair(work, cluster, presence, hello, co_manifest_version(work, cluster, &digest));
+        }
     } else {
         co_hello_compare(work, cluster, presence, document, hello);
     }
