@@ -81,7 +81,7 @@ static void sim_fault_late(struct sim *sim)
 
 static void sim_fault_drops(struct sim *sim)
 {
-    sim->broker.drops_until = sim->now + sim_between(sim, 5 * SIM_MIN, 30 * SIM_MIN);
+    sim->broker.drops_until = sim->now + sim_between(sim, 20 * SIM_MIN, 50 * SIM_MIN);
 }
 
 static void sim_fault_repeats(struct sim *sim)
@@ -363,11 +363,11 @@ static const struct sim_plan_row {
     { sim_fault_refuse, 1, 3, 1, 16 },
     { sim_fault_refuse_large, 1, 1, 1, 16 },
     { sim_fault_hang_up, 1, 2, 1, 17 },
-    { sim_fault_kill_commit, 1, 1, 1, 18 },
-    { sim_fault_kill_between, 1, 1, 1, 18 },
-    { sim_fault_kill_committed, 1, 1, 1, 18 },
-    { sim_fault_kill_publish, 1, 2, 1, 18 },
-    { sim_fault_commit_fails, 1, 2, 1, 18 },
+    { sim_fault_kill_commit, 1, 1, 1, 15 },
+    { sim_fault_kill_between, 1, 1, 1, 15 },
+    { sim_fault_kill_committed, 1, 1, 1, 15 },
+    { sim_fault_kill_publish, 1, 2, 1, 15 },
+    { sim_fault_commit_fails, 1, 2, 1, 15 },
     { sim_fault_registry, 1, 2, 1, 18 },
     { sim_center_backup, 1, 1, 2.5, 4 },
     { sim_fault_restore, 1, 1, 4.5, 6.5 },

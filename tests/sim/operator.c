@@ -24,7 +24,7 @@ static void sim_package_add(struct kd_buf *out, unsigned version)
 {
     static const struct {
         unsigned web, db, log;
-    } with[SIM_VERSIONS] = { { 1, 1, 0 }, { 2, 1, 0 }, { 3, 0, 1 }, { 4, 1, 0 }, { 1, 5, 0 } }; /* 1 + version, 0: not in it */
+    } with[SIM_VERSIONS] = { { 1, 1, 0 }, { 2, 0, 0 }, { 3, 0, 1 }, { 4, 1, 0 }, { 1, 5, 0 } }; /* 1 + version, 0: not in it */
     kd_buf_printf(out, "specSchema: DeploymentPackage\nschemaVersion: \"0.1\"\nname: shop\nversion: 1.%u.0\napplications:\n",
                   version);
     kd_buf_printf(out, "  - name: web\n    version: 1.%u.0\n", with[version].web - 1);

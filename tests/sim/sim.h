@@ -14,7 +14,7 @@ enum {
     SIM_CLONES = 1,
     SIM_OPERATORS = 3,
     SIM_DEPLOYMENTS = 6, /* names, shared out among the operators */
-    SIM_GROUPS = 10,     /* values of the label by which clusters are targeted */
+    SIM_GROUPS = 12,     /* values of the label by which clusters are targeted */
     SIM_FILTERS = 16,    /* wildcard filters of one client */
     SIM_UID = 33,        /* a uid and its terminator */
 };
