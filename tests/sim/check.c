@@ -131,6 +131,9 @@ void sim_check_holds(struct sim_edge *edge, struct kd_str payload)
     for (size_t i = 0; i < manifest.deployments.n; i++) {
         KD_AUTO(kd_buf_clear) struct kd_buf row = KD_BUF(KD_VALUE_MAX);
         bool known = sim_edge_row(edge, AG_TABLE_UNIT, manifest.deployments.v[i].uid, &row);
+        for (size_t k = 0; k < edge->runtime.n && known; k++) /* what runs is what its store says: else it would be repaired */
+            known = !kd_str_is(manifest.deployments.v[i].uid, edge->runtime.v[k].uid) ||
+                    kd_str_find(kd_buf_str(&row), kd_str(edge->runtime.v[k].key)) >= 0;
         if (manifest.deployments.v[i].hold && known && kd_str_find(kd_buf_str(&row), KD_STR("\"trying\":\"")) < 0)
             (void)kd_map_put(&edge->held, manifest.deployments.v[i].uid);
     }
