@@ -243,12 +243,13 @@ static const struct co_walk {
     enum kd_topic_kind topic;
 } co_walks[] = { { CO_OBJECT, KD_TOPIC_OBJECT }, { CO_MANIFEST, KD_TOPIC_MANIFEST } };
 
-static void co_repeat_step(struct co_service *service)
+/** The next part of everything. False: it could not be stored, and is tried again later. */
+static bool co_repeat_step(struct co_service *service)
 {
-    struct co_repeat *repeat = &service->repeat;
+    struct co_repeat *repeat = &service->repeat, before = *repeat;
     struct co_work work;
     if (!co_work_begin(service, &work))
-        return;
+        return false;
     if (repeat->step == KD_COUNT(co_walks)) {
         co_kinds_views_dirty(&work);
         repeat->step++;
@@ -266,7 +267,10 @@ static void co_repeat_step(struct co_service *service)
             repeat->at.n = 0;
         }
     }
-    (void)co_work_commit(&work);
+    bool stored = co_work_commit(&work);
+    if (!stored)
+        *repeat = before;
+    return stored;
 }
 
 static bool co_repeat_is_complete(const struct co_service *service)
@@ -456,9 +460,12 @@ struct kd_mono co_outbox_pump(struct co_service *service)
         co_outbox_fill(service);
         if (outbox->flights)
             break;
-        if (service->sync == CO_SYNC_REPEATING && service->repeat.step <= KD_COUNT(co_walks))
-            co_repeat_step(service);
-        else if (service->sync == CO_SYNC_REPEATING && co_repeat_is_complete(service))
+        bool steps = service->sync == CO_SYNC_REPEATING && service->repeat.step <= KD_COUNT(co_walks);
+        if (steps && !co_repeat_step(service))
+            break;
+        if (steps)
+            continue;
+        if (service->sync == CO_SYNC_REPEATING && co_repeat_is_complete(service))
             co_repeat_end(service);
         else
             break;
