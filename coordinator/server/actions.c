@@ -195,6 +195,9 @@ enum kd_code co_on_cluster_adopt(struct co_call *call)
     if (!heard || !presence.enrolment.n)
         return kd_fail(call->err, KD_CONFLICT, 0, "the agent of cluster %.*s has not said which enrolment it has",
                        KD_ARG(named.name));
+    if (presence.state == KD_PRESENCE_LEFT)
+        return kd_fail(call->err, KD_CONFLICT, 0, "cluster %.*s has left with that enrolment and accepts nothing under it any more",
+                       KD_ARG(named.name));
     if (!kd_str_eq(document.cluster.meta.uid, presence.enrolment)) {
         document.cluster.meta.uid = presence.enrolment;
         co_document_store(call->work, co_kind_of(KD_STR("cluster")), &document);

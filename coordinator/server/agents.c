@@ -73,10 +73,15 @@ static bool co_presence_get(struct co_work *work, struct kd_str cluster, struct 
     return co_read(work, work->status, CO_S_PRESENCE, kd_key_str(&key), &co_presence_shape, ret);
 }
 
-static void co_presence_put(struct co_work *work, struct kd_str cluster, const struct co_presence *presence)
+static void co_presence_store(struct co_work *work, struct kd_str cluster, const struct co_presence *presence)
 {
     struct kd_key key = CO_KEY2(work->project, cluster);
     co_write(work, work->status, CO_S_PRESENCE, kd_key_str(&key), &co_presence_shape, presence);
+}
+
+static void co_presence_put(struct co_work *work, struct kd_str cluster, const struct co_presence *presence)
+{
+    co_presence_store(work, cluster, presence);
     co_view_dirty(work, KD_STR("cluster"), cluster, CO_NONE);
 }
 
@@ -274,7 +279,9 @@ static void co_hello_take(struct co_work *work, struct kd_str cluster, const str
     if (!changed && (uint64_t)work->wall.unix_ms < before.heard_ms + 60000)
         return;
     presence->heard_ms = (uint64_t)work->wall.unix_ms;
-    co_presence_put(work, cluster, presence);
+    co_presence_store(work, cluster, presence);
+    if (changed) /* the time alone is no reason to publish a view: who wants it asks */
+        co_view_dirty(work, KD_STR("cluster"), cluster, CO_NONE);
     if (before.state != presence->state) {
         co_tally_cluster(work, cluster);
         co_note(work->service, LOG_INFO, presence->state == KD_PRESENCE_LEFT ? "cluster.left" : "cluster.online",
