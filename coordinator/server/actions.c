@@ -5,9 +5,17 @@
 #include "shared/base/own.h"
 #include "shared/model/fields.h"
 
-static enum kd_code co_find(struct co_call *call, const char *word, struct kd_str name, union co_document *ret)
+/** The document of the request's kind that it names. */
+static enum kd_code co_find(struct co_call *call, struct kd_str name, union co_document *ret)
 {
-    return co_document_find(call->work, co_kind_of(kd_str(word)), name, CO_NONE, ret, call->err);
+    return co_document_find(call->work, co_kind_of(call->kind), name, CO_NONE, ret, call->err);
+}
+
+/** What nearly every request here begins with. */
+static enum kd_code co_find_named(struct co_call *call, struct co_named *ret_named, union co_document *ret)
+{
+    enum kd_code code = co_named_read(call, ret_named);
+    return code == KD_OK ? co_find(call, ret_named->name, ret) : code;
 }
 
 static void co_texts_add(const struct kd_strs *texts, const char *name, struct kd_buf *out)
@@ -60,7 +68,7 @@ enum kd_code co_on_cluster_orphans(struct co_call *call)
     union co_document document;
     enum kd_code code = co_named_read(call, &named);
     if (code == KD_OK && named.name.n)
-        code = co_find(call, "cluster", named.name, &document);
+        code = co_find(call, named.name, &document);
     if (code != KD_OK)
         return code;
     kd_buf_add(call->result, KD_STR("{\"items\":["));
@@ -116,9 +124,7 @@ enum kd_code co_on_deployment_adopt(struct co_call *call)
 {
     struct co_named named;
     union co_document document;
-    enum kd_code code = co_named_read(call, &named);
-    if (code == KD_OK)
-        code = co_find(call, "deployment", named.name, &document);
+    enum kd_code code = co_find_named(call, &named, &document);
     if (code != KD_OK)
         return code;
     struct co_collected found = { call->work, named.name, CO_NONE, &document.deployment, named.uids };
@@ -141,9 +147,7 @@ enum kd_code co_on_deployment_resume(struct co_call *call)
 {
     struct co_named named;
     union co_document document;
-    enum kd_code code = co_named_read(call, &named);
-    if (code == KD_OK)
-        code = co_find(call, "deployment", named.name, &document);
+    enum kd_code code = co_find_named(call, &named, &document);
     if (code != KD_OK)
         return code;
     if (document.deployment.hold) {
@@ -161,9 +165,7 @@ enum kd_code co_on_cluster_prune(struct co_call *call)
 {
     struct co_named named;
     union co_document document;
-    enum kd_code code = co_named_read(call, &named);
-    if (code == KD_OK)
-        code = co_find(call, "cluster", named.name, &document);
+    enum kd_code code = co_find_named(call, &named, &document);
     if (code != KD_OK)
         return code;
     struct co_collected found = { .work = call->work, .name = named.deployment, .uid = named.meta.uid };
@@ -185,9 +187,7 @@ enum kd_code co_on_cluster_adopt(struct co_call *call)
     struct co_named named;
     union co_document document;
     struct co_presence presence = { 0 };
-    enum kd_code code = co_named_read(call, &named);
-    if (code == KD_OK)
-        code = co_find(call, "cluster", named.name, &document);
+    enum kd_code code = co_find_named(call, &named, &document);
     if (code != KD_OK)
         return code;
     struct kd_key key = CO_KEY2(call->work->project, named.name);
@@ -214,9 +214,7 @@ enum kd_code co_on_cluster_leave(struct co_call *call)
 {
     struct co_named named;
     union co_document document;
-    enum kd_code code = co_named_read(call, &named);
-    if (code == KD_OK)
-        code = co_find(call, "cluster", named.name, &document);
+    enum kd_code code = co_find_named(call, &named, &document);
     if (code != KD_OK)
         return code;
     if (!document.cluster.leave) {
