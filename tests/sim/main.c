@@ -47,9 +47,9 @@ struct sim_board {
 
 /** Where the search for a defect begins: seeds that found it lately. All others follow. */
 static const uint64_t sim_likely[KD_PLANT_COUNT] = {
-    [KD_PLANT_REPLY_BEFORE_COMMIT] = 43, [KD_PLANT_ACK_BEFORE_COMMIT] = 3, [KD_PLANT_OUTBOX_NOT_KEPT] = 36,
-    [KD_PLANT_OLD_MANIFEST] = 4,         [KD_PLANT_NAME_IS_UID] = 67,      [KD_PLANT_HOLD_IGNORED] = 5,
-    [KD_PLANT_SEQUENCE_IGNORED] = 68,    [KD_PLANT_MISSING_NOT_SAID] = 19,
+    [KD_PLANT_REPLY_BEFORE_COMMIT] = 44, [KD_PLANT_ACK_BEFORE_COMMIT] = 3, [KD_PLANT_OUTBOX_NOT_KEPT] = 45,
+    [KD_PLANT_OLD_MANIFEST] = 4,         [KD_PLANT_NAME_IS_UID] = 154,     [KD_PLANT_HOLD_IGNORED] = 5,
+    [KD_PLANT_SEQUENCE_IGNORED] = 71,    [KD_PLANT_MISSING_NOT_SAID] = 20,
 };
 
 static struct sim sim_one;
@@ -144,13 +144,14 @@ static bool sim_seeds(const struct sim_options *options)
     double start = sim_seconds();
     bool well = sim_say_failure(board, sim_workers(board, options));
     printf("sim: %" PRIu64 " seeds of 24 hours, %" PRIu64 " events, %.1f s\n", board->done, board->events, sim_seconds() - start);
-    for (int i = 0; well && i < SIM_FAULT_COUNT; i++)
-        if (board->idle >> i & 1)
-            printf("sim: not every seed had this fault: %s\n", sim_fault_texts[i]);
+    uint64_t idle = well && !options->faultless ? board->idle : 0;
+    for (int i = 0; i < SIM_FAULT_COUNT; i++)
+        if (idle >> i & 1)
+            printf("sim: not every seed had this fault, so these days prove less than they should: %s\n", sim_fault_texts[i]);
     if (options->verbose)
         sim_report_faults(board->faults);
     (void)munmap(board, sizeof *board);
-    return well;
+    return well && idle == 0;
 }
 
 /** The same seed gives the same trace. */
