@@ -138,7 +138,7 @@ static void co_reply_count(struct co_work *work, struct kd_str operator_name, in
 
 static void co_reply_keep(struct co_work *work, struct kd_str id, struct kd_str request, struct kd_str reply)
 {
-    struct co_kept_reply kept = { request, reply, (uint64_t)work->wall.unix_ms };
+    struct co_kept_reply kept = { request, reply, work->uptime_ms };
     struct kd_key key = CO_KEY3(work->project, work->operator_name, id), due = co_reply_due_key(kept.since_ms, &key);
     co_write(work, work->spec, CO_REPLY, kd_key_str(&key), &co_kept_shape, &kept);
     kd_txn_put(work->spec, CO_REPLY_DUE, kd_key_str(&due), CO_NONE);
@@ -149,8 +149,7 @@ static void co_replies_expire(struct co_work *work)
 {
     struct kd_scan scan = kd_scan_prefix(CO_REPLY_DUE, CO_NONE);
     uint64_t due_ms = 0;
-    while (kd_scan_next(work->spec, &scan) && co_number_of(kd_key_str(&scan.key), &due_ms) &&
-           due_ms <= (uint64_t)work->wall.unix_ms) {
+    while (kd_scan_next(work->spec, &scan) && co_number_of(kd_key_str(&scan.key), &due_ms) && due_ms <= work->uptime_ms) {
         struct kd_str key = { scan.key.p + 17, scan.key.n - 17 }, rest = key;
         work->project = kd_str_cut(&rest, '/');
         if (kd_txn_del(work->spec, CO_REPLY, key))

@@ -150,6 +150,7 @@ static bool co_work_open(struct co_service *service, struct co_work *work, bool 
     work->last_letter = &work->letters;
     work->now = service->ops->now(service->ctx);
     work->wall = service->ops->wall(service->ctx);
+    work->uptime_ms = service->uptime_ms + (uint64_t)(work->now.us - service->started.us) / 1000;
     if (!work->arena || !work->batch || kd_txn_begin(service->status, write, &work->status, &err) != KD_OK ||
         kd_txn_begin(service->spec, write, &work->spec, &err) != KD_OK) {
         co_note(service, LOG_ERR, "store.unavailable", "why=\"%s\"", err.story);
@@ -447,6 +448,7 @@ static void co_service_settle(struct co_work *work)
     } else {
         (void)kd_str_copy(report, service->report, sizeof service->report);
     }
+    service->uptime_ms = co_get_number(work->spec, CO_META, KD_STR("uptime"));
     uint64_t starts = co_get_number(work->spec, CO_META, KD_STR("starts")) + 1;
     co_put_number(work->spec, CO_META, KD_STR("starts"), starts);
     service->order_epoch = project.version.epoch;
@@ -480,6 +482,7 @@ enum kd_code co_service_open(const struct co_service_options *options, struct kd
     service->status = status;
     service->ops = ops;
     service->ctx = ctx;
+    service->started = ops->now(ctx);
     service->last_letter = &service->letters;
     service->watches = (struct kd_map)KD_MAP(sizeof(struct co_watch));
     service->next_silence = service->next_lookup = KD_NEVER;
@@ -548,6 +551,14 @@ static struct kd_mono co_sooner(struct kd_mono a, struct kd_mono b)
     return a.us < b.us ? a : b;
 }
 
+/** Uptime is written down while something waits for its hour. */
+static void co_uptime_keep(struct co_work *work)
+{
+    struct kd_scan replies = kd_scan_prefix(CO_REPLY_DUE, CO_NONE), uploads = kd_scan_prefix(CO_UPLOAD_INFO, CO_NONE);
+    if (kd_scan_next(work->spec, &replies) || kd_scan_next(work->spec, &uploads))
+        co_put_number(work->spec, CO_META, KD_STR("uptime"), work->uptime_ms);
+}
+
 /** Objects, replies and uploads that have had their time; once a minute is enough. */
 static struct kd_mono co_expire(struct co_service *service)
 {
@@ -557,6 +568,7 @@ static struct kd_mono co_expire(struct co_service *service)
         service->next_clear.us = now.us + 60 * KD_US_PER_S;
         (void)co_objects_clear(&work);
         co_requests_expire(&work);
+        co_uptime_keep(&work);
         (void)co_work_commit(&work);
     }
     return service->next_clear;

@@ -63,9 +63,11 @@ struct co_service {
     void *ctx;
     struct co_service_counts counts;
 
-    char session[33];            /* of this connection: a changed one makes agents say hello */
-    char report[33];             /* of this status store */
-    bool uneven;                 /* the status store is ahead of the spec store: the sums are to be made anew */
+    char session[33]; /* of this connection: a changed one makes agents say hello */
+    char report[33];  /* of this status store */
+    bool uneven;      /* the status store is ahead of the spec store: the sums are to be made anew */
+    struct kd_mono started;
+    uint64_t uptime_ms;          /* of earlier starts */
     uint64_t order_epoch, order; /* of the last view: {epoch, order} only grows */
     enum co_sync sync;
     struct kd_marker found;    /* the broker's marker; {0, 0} if it has none */

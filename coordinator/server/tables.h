@@ -7,7 +7,7 @@
 
 /** The spec store: small, rarely written, precious. id, name in the file. */
 #define CO_SPEC_TABLES(X)                                                                                                          \
-    X(META, "meta")                   /* what -> number: batch, starts */                                                          \
+    X(META, "meta")                   /* what -> number: batch, starts, position, uptime */                                        \
     X(PROJECT, "project")             /* p -> co_project */                                                                        \
     X(REGISTRY, "registry")           /* p/name -> document */                                                                     \
     X(ARTIFACT, "artifact")           /* p/name -> document */                                                                     \

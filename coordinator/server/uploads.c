@@ -80,7 +80,7 @@ static enum kd_code co_upload_begin(struct co_call *call, const struct co_put_re
     }
     if (co_upload_open_count(work) >= CO_UPLOADS_MAX)
         return kd_fail(call->err, KD_UNAVAILABLE, 0, "%d uploads are open: import them, or wait an hour", CO_UPLOADS_MAX);
-    upload = (struct co_upload){ put->of, (uint64_t)work->wall.unix_ms };
+    upload = (struct co_upload){ put->of, work->uptime_ms };
     co_write(work, work->spec, CO_UPLOAD_INFO, kd_key_str(&key), &co_upload_shape, &upload);
     return KD_OK;
 }
@@ -148,7 +148,7 @@ void co_uploads_expire(struct co_work *work)
     while (kd_scan_next(work->spec, &scan)) {
         struct co_upload info;
         if (kd_json_decode(&co_upload_shape, scan.value, work->arena, &info, NULL) == KD_OK &&
-            info.since_ms + CO_UPLOAD_KEEP_MS > (uint64_t)work->wall.unix_ms)
+            info.since_ms + CO_UPLOAD_KEEP_MS > work->uptime_ms)
             continue;
         struct kd_str upload = kd_arena_copy(work->arena, kd_key_str(&scan.key));
         work->project = kd_str_cut(&upload, '/');

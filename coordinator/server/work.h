@@ -24,6 +24,7 @@ struct co_work {
     struct kd_str project;       /* of the message at hand */
     struct kd_str operator_name; /* of the request at hand */
     struct kd_wall wall;
+    uint64_t uptime_ms; /* of the coordinator, over all its starts: for what is kept for a time, whatever the wall clock does */
     struct kd_mono now;
     struct kd_arena *batch;                   /* lives until the end of the batch */
     struct co_touched *touched;               /* clusters whose manifest may have changed */
