@@ -98,8 +98,10 @@ static void sim_ask_update(struct sim *sim, struct sim_operator *o)
         o->wanted.version = KD_TAKE(sim->model.failing, 0);
     else if (sim_one_in(sim, 3))
         sim_wanted_targets(sim, &o->wanted);
-    else if (sim->now < SIM_FAULTS_END)
-        o->wanted.version = (unsigned)(sim_chance(sim) % (sim_one_in(sim, 3) ? SIM_VERSIONS : 3)); /* the last two never run */
+    else if (sim->now < SIM_FAULTS_END) {
+        unsigned which = sim_one_in(sim, 3) ? SIM_VERSIONS : 3; /* the last two never run */
+        o->wanted.version = (unsigned)(sim_chance(sim) % which);
+    }
     sim_deployment_add(&o->wanted, &o->body);
     kd_buf_printf(&o->body, ",\"uid\":\"%s\"", o->wanted.uid);
     sim_allow_deployment(sim, &o->wanted);
